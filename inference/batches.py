@@ -1,0 +1,72 @@
+"""Windows as padded arrays, the form in which every runtime takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rasid.inference.pieces import Pieces
+from rasid.inference.windows import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Special:
+    """Ids of the special tokens that frame a window: its first, its last, and padding."""
+
+    first: int
+    last: int
+    pad: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """B windows of at most T tokens (frame included) and S sentences.
+
+    Args:
+        input_ids: int64 (B, T).
+        attention_mask: int64 (B, T), 0 where padded.
+        sentence_mask: bool (B, S, T).
+    """
+
+    input_ids: NDArray[np.int64]
+    attention_mask: NDArray[np.int64]
+    sentence_mask: NDArray[np.bool_]
+
+
+def make_batch(items: Sequence[tuple[Pieces, Window]], special: Special) -> Batch:
+    """Pad windows, each with the pieces it is cut from, into one batch.
+
+    Piece `p` of the article stands at token `p - window.start + 1`.
+    """
+    tokens = max(len(window) for _, window in items) + 2
+    sentences = max(len(window.sentences) for _, window in items)
+    ids = np.full((len(items), tokens), special.pad, dtype=np.int64)
+    attention = np.zeros((len(items), tokens), dtype=np.int64)
+    masks = np.zeros((len(items), max(sentences, 1), tokens), dtype=np.bool_)
+    for row, (pieces, window) in enumerate(items):
+        length = len(window)
+        ids[row, 0] = special.first
+        ids[row, 1 : length + 1] = pieces.ids[window.start : window.end]
+        ids[row, length + 1] = special.last
+        attention[row, : length + 2] = 1
+        for slot, (start, end, _) in enumerate(window.sentences):
+            masks[row, slot, start - window.start + 1 : end - window.start + 1] = True
+    return Batch(ids, attention, masks)
+
+
+def by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Group items of like length so that each padded group holds at most `budget` tokens (and at least one item).
+
+    Returns:
+        Groups of indices, longest items first.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    groups: list[list[int]] = []
+    for index in order:
+        if groups and lengths[groups[-1][0]] * (len(groups[-1]) + 1) <= budget:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return groups

@@ -1,0 +1,253 @@
+"""Logits to labels: pure functions from arrays to mentions, events and roles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from rasid.data.schema import Article, Event, Mention
+from rasid.data.scheme import ACTOR, EVENT_TYPES, LOCATION, ROLES, SECTORS
+from rasid.inference.layout import COLUMNS_OF_TYPE, MAX_DISTANCE, MODE_COLUMNS
+from rasid.inference.normalise import key
+from rasid.inference.pieces import Pieces
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+
+# Columns of the role logits: 0 for none, then the roles.
+_ROLE_COLUMNS: Final = range(1, len(ROLES) + 1)
+_O: Final = 0
+_B: Final = 1
+_I: Final = 2
+_EDGE_PUNCTUATION: Final = frozenset("،؛؟.,;:!…")
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the network says of one article, windows merged.
+
+    Args:
+        actor: (pieces, 3) logits.
+        location: (pieces, 3) logits.
+        proclitic: (pieces, MAX_PROCLITICS + 1) logits.
+        sector: (pieces, sectors) logits.
+        token_role: (pieces, roles + 1, role_size).
+        event: (sentences, types) logits.
+        mode: (sentences, modes) logits.
+        event_role: (sentences, types, role_size).
+        role_bias: (2 * MAX_DISTANCE + 1, roles + 1).
+    """
+
+    actor: FloatArray
+    location: FloatArray
+    proclitic: FloatArray
+    sector: FloatArray
+    token_role: FloatArray
+    event: FloatArray
+    mode: FloatArray
+    event_role: FloatArray
+    role_bias: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A mention while it is being decoded: its words and pieces `[first, last)`, its sentence and its probability."""
+
+    label: str
+    words: tuple[int, int]
+    pieces: tuple[int, int]
+    sentence: int
+    score: float
+
+
+def softmax(logits: FloatArray) -> FloatArray:
+    """Return the softmax over the last axis."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    result: FloatArray = shifted / shifted.sum(axis=-1, keepdims=True)
+    return result
+
+
+def sigmoid(logits: FloatArray) -> FloatArray:
+    """Return the logistic function, without overflow."""
+    result: FloatArray = (0.5 * (1.0 + np.tanh(0.5 * logits))).astype(np.float32)
+    return result
+
+
+def word_probabilities(logits: FloatArray, pieces: Pieces) -> tuple[FloatArray, IntArray]:
+    """Turn the BIO logits of pieces into those of words.
+
+    A word's later pieces say only whether they lie inside a span; their log-probability is averaged and counts
+    as much as its first piece.
+
+    Args:
+        logits: (pieces, 3).
+        pieces: the article's pieces.
+
+    Returns:
+        (words, 3) probabilities of O, B, I, and (words + 1,) where each word's pieces begin.
+    """
+    log = np.log(softmax(logits) + 1e-9)
+    count = len(pieces.ends)
+    begins = np.searchsorted(pieces.words, np.arange(count + 1))
+    first = log[begins[:-1]]
+    later = np.ones(len(log), dtype=bool)
+    later[begins[:-1]] = False
+    numbers = (begins[1:] - begins[:-1] - 1).astype(np.float32)
+    inside = np.bincount(pieces.words[later], np.logaddexp(log[later, _B], log[later, _I]), count) / np.maximum(
+        numbers, 1
+    )
+    outside = np.bincount(pieces.words[later], log[later, _O], count) / np.maximum(numbers, 1)
+    rest = np.stack([outside, inside, inside], axis=1)
+    share = np.where(numbers > 0, 0.5, 1.0)[:, None]
+    return softmax((share * first + (1 - share) * rest).astype(np.float32)), begins
+
+
+def decode_spans(logits: FloatArray, label: str, pieces: Pieces, text: str) -> list[Span]:
+    """Return the spans of one layer: runs of B and I words within a sentence; an I after O begins a span too."""
+    if not len(pieces.ends):
+        return []
+    probabilities, begins = word_probabilities(logits, pieces)
+    tags = probabilities.argmax(axis=1)
+    sentence_of = np.zeros(len(tags), dtype=np.int64)
+    first_words = np.ones(len(tags), dtype=bool)
+    first_words[1:] = False
+    for index, (start, end) in enumerate(pieces.sentences):
+        if start < end:
+            left, right = pieces.words[start], pieces.words[end - 1] + 1
+            sentence_of[left:right] = index
+            first_words[left] = True
+    inside = tags != _O
+    before = np.concatenate([[False], inside[:-1]])
+    starts = np.flatnonzero(inside & ((tags == _B) | ~before | first_words))
+    breaks = np.flatnonzero(~inside | (tags == _B) | first_words)
+    spans: list[Span] = []
+    for start in starts:
+        at = int(np.searchsorted(breaks, start, side="right"))
+        end = int(breaks[at]) if at < len(breaks) else len(tags)
+        left, right = _trim(int(start), end, pieces, text)
+        if left < right:
+            score = float(np.exp(np.log(probabilities[left:right, 1:].sum(axis=1) + 1e-9).mean()))
+            spans.append(
+                Span(
+                    label,
+                    (left, right),
+                    (int(begins[left]), int(begins[right])),
+                    int(sentence_of[start]),
+                    min(score, 1.0),
+                )
+            )
+    return spans
+
+
+def _trim(start: int, end: int, pieces: Pieces, text: str) -> tuple[int, int]:
+    """Take punctuation that never belongs to a name off both ends of a run of words."""
+    while start < end and text[pieces.starts[end - 1, 0]] in _EDGE_PUNCTUATION:
+        end -= 1
+    while start < end and text[pieces.starts[start, 0]] in _EDGE_PUNCTUATION:
+        start += 1
+    return start, end
+
+
+def _proclitics(scores: Scores, span: Span, pieces: Pieces) -> int:
+    allowed = int(pieces.proclitics[span.words[0]])
+    return int(scores.proclitic[span.pieces[0], : allowed + 1].argmax()) if allowed else 0
+
+
+def decode_article(
+    article: Article,
+    sentences: Sequence[tuple[int, int]],
+    pieces: Pieces,
+    scores: Scores,
+    *,
+    event_threshold: float,
+    min_score: float = 0.0,
+) -> Article:
+    """Put the labels that the scores say onto an article.
+
+    Args:
+        article: its id, text, date and other keys are kept, its labels replaced.
+        sentences: the sentences that the pieces were cut from.
+        pieces: of the whole article.
+        scores: of the whole article.
+        event_threshold: probability from which an event type is reported.
+        min_score: mentions and events below this probability are left out.
+    """
+    spans = [
+        span
+        for label, logits in ((ACTOR, scores.actor), (LOCATION, scores.location))
+        for span in decode_spans(logits, label, pieces, article.text)
+        if span.score >= min_score
+    ]
+    spans.sort(key=lambda s: (s.pieces[0], -s.pieces[1], s.label))
+    mentions = _mentions(spans, pieces, scores, article.text)
+    threshold = max(event_threshold, min_score)
+    events = _events(spans, mentions, scores, threshold, len(sentences)) if len(sentences) else []
+    return Article(
+        article.id, article.text, article.date, tuple(sentences), tuple(mentions), tuple(events), article.meta
+    )
+
+
+def _mentions(spans: Sequence[Span], pieces: Pieces, scores: Scores, text: str) -> list[Mention]:
+    entities: dict[tuple[str, str], str] = {}
+    counts = {ACTOR: 0, LOCATION: 0}
+    mentions: list[Mention] = []
+    for span in spans:
+        start = int(pieces.starts[span.words[0], _proclitics(scores, span, pieces)])
+        end = int(pieces.ends[span.words[1] - 1])
+        name = (span.label, key(text[start:end]))
+        if name not in entities:
+            counts[span.label] += 1
+            entities[name] = f"{'A' if span.label == ACTOR else 'L'}{counts[span.label]}"
+        sector = None
+        if span.label == ACTOR:
+            sector = SECTORS[int(scores.sector[slice(*span.pieces)].mean(axis=0).argmax())]
+        mentions.append(Mention(start, end, span.label, entities[name], sector, span.score))
+    return mentions
+
+
+def _events(
+    spans: Sequence[Span], mentions: Sequence[Mention], scores: Scores, threshold: float, count: int
+) -> list[Event]:
+    probabilities = sigmoid(scores.event)
+    roles = _RoleScorer(spans, mentions, scores)
+    events: list[Event] = []
+    for sentence, kind in np.argwhere(probabilities[:count] >= threshold):
+        columns = COLUMNS_OF_TYPE[kind]
+        mode = MODE_COLUMNS[columns[int(scores.mode[sentence, list(columns)].argmax())]][1]
+        sources, targets, places = roles(int(sentence), int(kind))
+        score = float(probabilities[sentence, kind])
+        events.append(Event(EVENT_TYPES[kind], int(sentence), mode, sources, targets, places, score))
+    return events
+
+
+class _RoleScorer:
+    """Who is source, target and place of an event, of the mentions in its sentence and those near it."""
+
+    def __init__(self, spans: Sequence[Span], mentions: Sequence[Mention], scores: Scores) -> None:
+        self._scores = scores
+        self._mentions = mentions
+        self._sentences = np.array([span.sentence for span in spans], dtype=np.int64)
+        self._states = np.stack([scores.token_role[slice(*s.pieces)].mean(axis=0) for s in spans]) if spans else None
+
+    def __call__(self, sentence: int, kind: int) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """Return the entity ids of sources, targets and locations; an entity takes the role it is surest of."""
+        if self._states is None:
+            return (), (), ()
+        distance = self._sentences - sentence
+        near = np.flatnonzero(np.abs(distance) <= MAX_DISTANCE)
+        logits = self._states[near] @ self._scores.event_role[sentence, kind]
+        probabilities = softmax(logits + self._scores.role_bias[distance[near] + MAX_DISTANCE])
+        best: dict[str, tuple[float, int]] = {}
+        for row, index in zip(probabilities, near.tolist(), strict=True):
+            mention = self._mentions[index]
+            allowed = row.copy()
+            # actors are never places and places never act
+            allowed[[3] if mention.label == ACTOR else [1, 2]] = 0.0
+            role = int(allowed.argmax())
+            if role and float(row[role]) > best.get(mention.entity, (0.0, 0))[0]:
+                best[mention.entity] = (float(row[role]), role)
+        sources, targets, places = (tuple(e for e, (_, role) in best.items() if role == r) for r in _ROLE_COLUMNS)
+        return sources, targets, places

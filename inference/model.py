@@ -1,0 +1,184 @@
+"""The tagger's network: one encoder, one pass, several heads.
+
+All heads are functions of the token states and of sentence masks alone, so the whole network is one graph: arrays in,
+logits out. What needs spans (the sector of a mention, its roles) is given for each token and averaged over the
+span's tokens by whoever decodes; the heads are linear there, so this equals scoring the averaged states.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from rasid.data.scheme import EVENT_TYPES, ROLES, SECTORS
+from rasid.inference.layout import BIO, MAX_DISTANCE, MODE_COLUMNS, TYPE_OF_COLUMN
+from rasid.inference.pieces import MAX_PROCLITICS
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+
+
+class RasidConfig(PretrainedConfig):
+    """Configuration of `RasidModel`.
+
+    Args:
+        encoder: the configuration of the encoder, as a dictionary with its `model_type`.
+        window: the most pieces that the model reads at once, special tokens left out.
+        role_size: width of the space in which mentions and events meet.
+        head_dropout: dropout before the heads.
+        event_threshold: probability from which an event type is reported.
+    """
+
+    model_type = "rasid"
+
+    def __init__(
+        self,
+        encoder: dict[str, Any] | None = None,
+        window: int = 254,
+        role_size: int = 128,
+        head_dropout: float = 0.1,
+        event_threshold: float = 0.5,
+        **kwargs: Any,  # noqa: ANN401 - the base class takes anything
+    ) -> None:
+        """Keep the settings; see the class."""
+        self.encoder = encoder or {}
+        self.window = window
+        self.role_size = role_size
+        self.head_dropout = head_dropout
+        self.event_threshold = event_threshold
+        super().__init__(**kwargs)
+
+
+@dataclass(slots=True)
+class Logits:
+    """What the network says of B windows of T tokens and S sentences.
+
+    Args:
+        actor: (B, T, 3), O, B, I of the ACTOR layer.
+        location: (B, T, 3), of the LOCATION layer.
+        proclitic: (B, T, MAX_PROCLITICS + 1), letters before the span that begins with this token's word.
+        sector: (B, T, sectors).
+        event: (B, S, types), independent: a sigmoid each.
+        mode: (B, S, len(MODE_COLUMNS)), a softmax within each type.
+        token_role: (B, T, roles + 1, role_size), a token's side of the role score.
+        event_role: (B, S, types, role_size), an event's side.
+        role_bias: (2 * MAX_DISTANCE + 1, roles + 1), added by how far the mention's sentence lies from the event's.
+    """
+
+    actor: Tensor
+    location: Tensor
+    proclitic: Tensor
+    sector: Tensor
+    event: Tensor
+    mode: Tensor
+    token_role: Tensor
+    event_role: Tensor
+    role_bias: Tensor
+
+
+class RasidModel(PreTrainedModel):
+    """Encoder with the heads for actors, locations, proclitics, sectors, events, modes and roles."""
+
+    config_class = RasidConfig
+    base_model_prefix = "encoder"
+
+    def __init__(self, config: RasidConfig, encoder: PreTrainedModel | None = None) -> None:
+        """Build the network; the encoder is random unless one is given."""
+        super().__init__(config)
+        if encoder is None:
+            encoder = build_encoder(config.encoder)
+        self.encoder = encoder
+        width = encoder.config.hidden_size
+        self.dropout = nn.Dropout(config.head_dropout)
+        self.actor = nn.Linear(width, len(BIO))
+        self.location = nn.Linear(width, len(BIO))
+        self.proclitic = nn.Linear(width, MAX_PROCLITICS + 1)
+        self.sector = nn.Linear(width, len(SECTORS))
+        self.event_query = nn.Linear(width, len(EVENT_TYPES))
+        self.event_value = nn.Linear(width, width)
+        self.event = nn.Parameter(torch.empty(len(EVENT_TYPES), width))
+        self.event_bias = nn.Parameter(torch.zeros(len(EVENT_TYPES)))
+        self.mode = nn.Parameter(torch.empty(len(MODE_COLUMNS), width))
+        self.mode_bias = nn.Parameter(torch.zeros(len(MODE_COLUMNS)))
+        self.token_role = nn.Linear(width, (len(ROLES) + 1) * config.role_size)
+        self.event_role = nn.Linear(width, config.role_size)
+        self.role_bias = nn.Parameter(torch.zeros(2 * MAX_DISTANCE + 1, len(ROLES) + 1))
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.02)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, RasidModel):
+            nn.init.normal_(module.event, std=0.02)
+            nn.init.normal_(module.mode, std=0.02)
+            nn.init.zeros_(module.event_bias)
+            nn.init.zeros_(module.mode_bias)
+            nn.init.zeros_(module.role_bias)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, sentence_mask: Tensor) -> Logits:
+        """Score a batch of windows.
+
+        Args:
+            input_ids: int64 (B, T), special tokens included.
+            attention_mask: int64 (B, T), 0 where padded.
+            sentence_mask: bool (B, S, T), the tokens of each sentence; a row may be all False.
+
+        Returns:
+            The logits of every head.
+        """
+        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        states = self.dropout(states)
+        pooled = self._pool(states, sentence_mask)
+        event = (pooled * self.event).sum(-1) + self.event_bias
+        of_type = torch.tensor(TYPE_OF_COLUMN, device=pooled.device)
+        mode = (pooled[:, :, of_type] * self.mode).sum(-1) + self.mode_bias
+        batch, tokens, _ = states.shape
+        token_role = self.token_role(states).view(batch, tokens, len(ROLES) + 1, self.config.role_size)
+        return Logits(
+            actor=self.actor(states),
+            location=self.location(states),
+            proclitic=self.proclitic(states),
+            sector=self.sector(states),
+            event=event,
+            mode=mode,
+            token_role=token_role,
+            event_role=self.event_role(pooled),
+            role_bias=self.role_bias,
+        )
+
+    def _pool(self, states: Tensor, sentence_mask: Tensor) -> Tensor:
+        """Return (B, S, types, width): each sentence as each event type attends to it."""
+        scores = self.event_query(states).transpose(1, 2).unsqueeze(1)
+        mask = sentence_mask.unsqueeze(2)
+        # a finite floor: a sentence without tokens gets a plain average, never a NaN
+        weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1)
+        values = nn.functional.gelu(self.event_value(states))
+        return torch.einsum("bset,btw->bsew", weights, values)
+
+
+def build_encoder(settings: dict[str, Any]) -> PreTrainedModel:
+    """Return a randomly initialised encoder of the given configuration, without a pooler if it can do without."""
+    rest = dict(settings)
+    config = AutoConfig.for_model(rest.pop("model_type"), **rest)
+    encoder: PreTrainedModel
+    try:
+        encoder = AutoModel.from_config(config, add_pooling_layer=False)
+    except TypeError:
+        encoder = AutoModel.from_config(config)
+    return encoder
+
+
+def load_encoder(name_or_path: str) -> PreTrainedModel:
+    """Load a pretrained encoder from a folder or, by name, from the hub; safetensors only.
+
+    Raises:
+        OSError, ValueError: where there is none.
+    """
+    encoder: PreTrainedModel
+    try:
+        encoder = AutoModel.from_pretrained(name_or_path, use_safetensors=True, add_pooling_layer=False)
+    except TypeError:
+        encoder = AutoModel.from_pretrained(name_or_path, use_safetensors=True)
+    return encoder

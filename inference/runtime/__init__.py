@@ -1,0 +1,1 @@
+"""Runtimes: padded arrays in, logits out as arrays."""

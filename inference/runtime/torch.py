@@ -1,0 +1,64 @@
+"""The PyTorch runtime: on a GPU where there is one, in half precision there, else on the CPU in float32."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rasid.data.errors import DataError
+from rasid.inference.batches import Batch
+from rasid.inference.model import Logits
+
+if TYPE_CHECKING:
+    from rasid.inference.model import RasidModel
+
+
+def pick_device(wanted: str) -> torch.device:
+    """Return the device for `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+
+    Raises:
+        DataError: where this machine has no such device.
+    """
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(wanted)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise DataError(f"there is no device {wanted!r} here: {str(error).splitlines()[0]}") from None
+    return device
+
+
+class TorchRuntime:
+    """Runs a `RasidModel` on batches of arrays."""
+
+    def __init__(self, model: RasidModel, device: str = "auto") -> None:
+        """Move the model to the device .
+
+        Raises:
+            DataError: where this machine has no such device.
+        """
+        self.device = pick_device(device)
+        self._model = model
+        torch.nn.Module.to(model, self.device)
+
+    def __call__(self, batch: Batch) -> dict[str, NDArray[np.float32]]:
+        """Return the logits of every head as float32 arrays, by the names of `Logits`."""
+        self._model.eval()
+        with torch.inference_mode(), self._autocast():
+            logits = self._model(
+                torch.from_numpy(batch.input_ids).to(self.device),
+                torch.from_numpy(batch.attention_mask).to(self.device),
+                torch.from_numpy(batch.sentence_mask).to(self.device),
+            )
+        return {field.name: getattr(logits, field.name).float().cpu().numpy() for field in fields(Logits)}
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self.device.type != "cuda":
+            return nullcontext()
+        dtype = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.autocast("cuda", dtype=dtype)

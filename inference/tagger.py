@@ -1,0 +1,140 @@
+"""The tagger: texts or articles in, labelled articles out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from rasid.data.errors import DataError
+from rasid.data.schema import Article
+from rasid.inference.batches import Batch, Special, by_length, make_batch
+from rasid.inference.decode import decode_article
+from rasid.inference.merge import WindowLogits, merge
+from rasid.inference.pieces import Pieces, to_pieces
+from rasid.inference.segment import segment
+from rasid.inference.windows import Window, plan_windows
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+SHIPPED: Final = Path(__file__).parent / "checkpoints" / "rasid-base"
+# Pieces of a padded batch; windows read ahead so that those of like length meet.
+_BATCH_TOKENS: Final = 2048
+_ARTICLES_AT_ONCE: Final = 16
+
+
+class Runtime(Protocol):
+    """Whatever turns a batch into logits by head."""
+
+    def __call__(self, batch: Batch) -> dict[str, NDArray[np.float32]]:
+        """Return the logits of every head."""
+        ...
+
+
+class Tagger:
+    """Tags Arabic news articles with actors, locations and events.
+
+    Build one with `Tagger.from_pretrained()`; it can be used again and again, but not from two threads at once.
+    """
+
+    def __init__(
+        self, runtime: Runtime, tokenizer: Tokenizer, special: Special, *, window: int, event_threshold: float
+    ) -> None:
+        """Put a tagger together from its parts.
+
+        Args:
+            runtime: runs the network.
+            tokenizer: a fast tokenizer with offsets.
+            special: ids of the tokens that frame and pad a window.
+            window: the most pieces in a window, the frame left out.
+            event_threshold: probability from which an event type is reported.
+        """
+        self._runtime = runtime
+        self._tokenizer = tokenizer
+        self._special = special
+        self._window = window
+        self._event_threshold = event_threshold
+
+    @classmethod
+    def from_pretrained(cls, path_or_name: str | Path | None = None, device: str = "auto") -> Tagger:
+        """Load a trained model.
+
+        Args:
+            path_or_name: a folder that `rasid train` wrote, the name of such a model on the hub (the one case that
+                reaches the network), or None for the model that ships with the package.
+            device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+
+        Raises:
+            DataError: where there is no such model or device.
+        """
+        from rasid.inference.loading import load_model
+        from rasid.inference.runtime.torch import TorchRuntime
+
+        model, tokenizer, special = load_model(path_or_name if path_or_name is not None else SHIPPED)
+        config = model.config
+        return cls(
+            TorchRuntime(model, device),
+            tokenizer,
+            special,
+            window=config.window,
+            event_threshold=config.event_threshold,
+        )
+
+    def tag(self, articles: Iterable[str | Article], *, min_score: float = 0.0) -> list[Article]:
+        """Tag texts or articles and return them in their order; see `stream`."""
+        if isinstance(articles, str):
+            raise TypeError("tag() takes a list of texts or articles, not one string")
+        return list(self.stream(articles, min_score=min_score))
+
+    def stream(self, articles: Iterable[str | Article], *, min_score: float = 0.0) -> Iterator[Article]:
+        """Tag texts or articles one after the other, reading only a few ahead.
+
+        Args:
+            articles: raw texts, or articles. The sentences of an article that has any are kept; labels that it has
+                are replaced. The text is never changed.
+            min_score: mentions and events of a lower probability are left out.
+
+        Yields:
+            Articles with sentences, mentions and events, each with its probability. A text without a letter of any
+            script gets its sentences and no labels.
+        """
+        source = iter(articles)
+        number = 0
+        while chunk := list(islice(source, _ARTICLES_AT_ONCE)):
+            batch = []
+            for item in chunk:
+                number += 1
+                batch.append(Article(id=str(number), text=item) if isinstance(item, str) else item)
+            yield from self._tag_chunk(batch, min_score)
+
+    def _tag_chunk(self, articles: list[Article], min_score: float) -> Iterator[Article]:
+        sentences = [list(a.sentences) or segment(a.text) for a in articles]
+        pieces = [to_pieces(a.text, s, self._tokenizer) for a, s in zip(articles, sentences, strict=True)]
+        windows = [plan_windows(p.lengths.tolist(), self._window) for p in pieces]
+        logits = self._run([(p, w) for p, ws in zip(pieces, windows, strict=True) for w in ws])
+        at = 0
+        for article, spans, piece, own in zip(articles, sentences, pieces, windows, strict=True):
+            scores = merge(own, logits[at : at + len(own)], len(piece.ids), len(spans))
+            at += len(own)
+            if scores is None:
+                yield Article(article.id, article.text, article.date, tuple(spans), meta=article.meta)
+                continue
+            try:
+                yield decode_article(
+                    article, spans, piece, scores, event_threshold=self._event_threshold, min_score=min_score
+                )
+            except DataError as error:
+                raise AssertionError(f"decoding broke an invariant: {error}") from error
+
+    def _run(self, items: list[tuple[Pieces, Window]]) -> list[WindowLogits]:
+        """Return the logits of each window, in order, padding cut off."""
+        out: list[WindowLogits] = [{}] * len(items)
+        for group in by_length([len(window) + 2 for _, window in items], _BATCH_TOKENS):
+            result = self._runtime(make_batch([items[i] for i in group], self._special))
+            for row, index in enumerate(group):
+                out[index] = {name: array if name == "role_bias" else array[row] for name, array in result.items()}
+        return out

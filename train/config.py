@@ -1,0 +1,177 @@
+"""The training configuration: a TOML file checked against frozen values."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from rasid.data.errors import DataError
+from rasid.train.losses import LossWeights
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+# The value of `encoder` that stands for the encoder which `rasid train base` builds from the registry.
+RASID_BASE: Final = "rasid-base"
+PRECISIONS: Final = ("auto", "fp32", "bf16", "fp16")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """What is trained.
+
+    Args:
+        encoder: `rasid-base`, a folder, or the name of an encoder on the hub.
+        window: the most pieces that the model reads at once.
+        role_size: width of the space in which mentions and events meet.
+        dropout: inside the encoder.
+        head_dropout: before the heads.
+    """
+
+    encoder: str = RASID_BASE
+    window: int = 254
+    role_size: int = 128
+    dropout: float = 0.0
+    head_dropout: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """What it is trained on; paths are relative to the configuration file.
+
+    Args:
+        train: labelled files and folders to learn from.
+        dev: labelled files and folders to choose the best epoch and the event threshold on.
+        texts: folders with the texts of stand-off labels.
+        exclude: labelled files whose articles must not be learnt from; a text that stands there is an error.
+    """
+
+    train: tuple[str, ...] = ()
+    dev: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OptimConfig:
+    """How it is trained.
+
+    Args:
+        epochs: passes over the data.
+        batch_tokens: the most tokens of a padded batch.
+        lr: peak learning rate of the encoder's top layer.
+        head_lr: of the heads.
+        layer_decay: factor of the rate from each layer to the one below.
+        weight_decay: of AdamW, on matrices only.
+        warmup: share of the steps with a rising rate; it then falls linearly to zero.
+        clip: largest norm of the gradient.
+        average: decay of the moving average of the weights that is evaluated and saved; 0 for none.
+        patience: epochs without a better dev score before training stops; 0 for never.
+        evaluate_from: the first epoch (from 1) after which dev is scored.
+        precision: auto, fp32, bf16 or fp16.
+        seed: of everything random.
+    """
+
+    epochs: int = 8
+    batch_tokens: int = 2048
+    lr: float = 2e-4
+    head_lr: float = 1e-3
+    layer_decay: float = 0.95
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+    clip: float = 1.0
+    average: float = 0.0
+    patience: int = 3
+    evaluate_from: int = 2
+    precision: str = "auto"
+    seed: int = 13
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """A whole configuration, with the folder that its paths are relative to."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    loss: LossWeights = field(default_factory=LossWeights)
+    folder: Path = Path()
+
+    def paths(self, names: tuple[str, ...]) -> list[Path]:
+        """Return paths of the configuration as paths from the working directory."""
+        return [self.folder / name for name in names]
+
+
+def load_config(path: Path, overrides: Mapping[str, str] | None = None) -> TrainConfig:
+    """Read a configuration.
+
+    Args:
+        path: a TOML file with the tables `model`, `data`, `optim` and `loss`; what it leaves out has its default.
+        overrides: values in place of the file's, by `table.key`, written as in TOML (a plain word is a string).
+
+    Raises:
+        DataError: naming the file, where it is missing or broken, or has a key or value that makes no sense.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError("there is no such configuration", source=str(path)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"broken TOML: {error}", source=str(path)) from None
+    for name, value in (overrides or {}).items():
+        table, _, key = name.partition(".")
+        raw.setdefault(table, {})[key] = _parse_value(value)
+    parts: dict[str, Any] = {}
+    kinds = {"model": ModelConfig, "data": DataConfig, "optim": OptimConfig, "loss": LossWeights}
+    for table, values in raw.items():
+        if table not in kinds or not isinstance(values, dict):
+            raise DataError(f"unknown table [{table}]; one of {', '.join(kinds)}", source=str(path))
+        parts[table] = _build(kinds[table], values, f"{path} [{table}]")
+    config = replace(TrainConfig(**parts), folder=path.parent)
+    _check(config, path)
+    return config
+
+
+def _parse_value(text: str) -> Any:  # noqa: ANN401 - a TOML value of any kind
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
+    assert is_dataclass(kind)
+    defaults = {f.name: getattr(kind(), f.name) for f in fields(kind)}
+    clean: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in defaults:
+            raise DataError(f"unknown key {key!r}; one of {', '.join(defaults)}", source=where)
+        wanted = type(defaults[key])
+        if wanted is tuple and isinstance(value, list) and all(isinstance(v, str) for v in value):
+            value = tuple(value)
+        if wanted is float and type(value) is int:
+            value = float(value)
+        if type(value) is not wanted:
+            raise DataError(f"{key} = {value!r} should be a {wanted.__name__}", source=where)
+        clean[key] = value
+    return kind(**clean)
+
+
+def _check(config: TrainConfig, path: Path) -> None:
+    optim = config.optim
+    if not config.data.train or not config.data.dev:
+        raise DataError("[data] needs `train` and `dev`", source=str(path))
+    if optim.precision not in PRECISIONS:
+        raise DataError(f"precision {optim.precision!r} is none of {', '.join(PRECISIONS)}", source=str(path))
+    for name in ("epochs", "batch_tokens"):
+        if getattr(optim, name) < 1:
+            raise DataError(f"{name} must be 1 or more", source=str(path))
+    if not 8 <= config.model.window <= 510:
+        raise DataError(f"window = {config.model.window} should lie in 8 … 510", source=str(path))

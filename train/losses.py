@@ -1,0 +1,110 @@
+"""The loss of each head, and their weighted sum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from rasid.inference.layout import COLUMNS_OF_TYPE, MODE_COLUMNS
+from rasid.inference.model import Logits
+from rasid.train.features import IGNORE, TrainingBatch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """How much each head's loss counts in the sum.
+
+    Args:
+        mention: cross-entropy of the ACTOR and LOCATION layers, a mean over pieces.
+        proclitic: cross-entropy, a mean over mentions.
+        sector: cross-entropy, a mean over mentions.
+        event: binary cross-entropy, summed over types, a mean over sentences.
+        mode: cross-entropy within the gold type, a mean over events.
+        role: cross-entropy, a mean over pairs of event and mention.
+    """
+
+    mention: float = 1.0
+    proclitic: float = 0.2
+    sector: float = 0.3
+    event: float = 0.5
+    mode: float = 0.2
+    role: float = 0.5
+
+
+def losses(logits: Logits, labels: TrainingBatch) -> dict[str, Tensor]:
+    """Return the loss of each head, as scalars, under the names of `LossWeights`."""
+    device = logits.actor.device
+
+    def tensor(array: object) -> Tensor:
+        return torch.as_tensor(array, device=device)
+
+    zero = logits.actor.sum() * 0.0
+    layers = [
+        _cross_entropy(getattr(logits, name).flatten(0, 1), tensor(getattr(labels, name)).flatten(), zero)
+        for name in ("actor", "location")
+    ]
+    proclitic = _cross_entropy(logits.proclitic.flatten(0, 1), tensor(labels.proclitic).flatten(), zero)
+    event = functional.binary_cross_entropy_with_logits(logits.event.float(), tensor(labels.event), reduction="none")
+    present = tensor(labels.event_mask)
+    found = {
+        "mention": layers[0] + layers[1],
+        "proclitic": proclitic,
+        "event": event.sum(-1)[present].mean(),
+        "sector": zero,
+        "mode": zero,
+        "role": zero,
+    }
+    spans = tensor(labels.spans)
+    if len(spans):
+        found["sector"] = _cross_entropy(span_mean(logits.sector, spans), tensor(labels.sectors), zero)
+    if len(labels.modes):
+        found["mode"] = _mode_loss(logits.mode, tensor(labels.modes))
+    if len(labels.pairs):
+        found["role"] = _role_loss(logits, spans, tensor(labels.pairs))
+    return found
+
+
+def total(parts: dict[str, Tensor], weights: LossWeights) -> Tensor:
+    """Return the weighted sum of the losses."""
+    return torch.stack([parts[field.name] * getattr(weights, field.name) for field in fields(weights)]).sum()
+
+
+def span_mean(values: Tensor, spans: Tensor) -> Tensor:
+    """Average per-token values over spans.
+
+    Args:
+        values: (B, T, …).
+        spans: int64 (n, 3): row, first token, one past the last.
+
+    Returns:
+        (n, …).
+    """
+    sums = functional.pad(values.float().cumsum(1), (0, 0) * (values.dim() - 2) + (1, 0))
+    row, first, last = spans.unbind(1)
+    length = (last - first).view(-1, *[1] * (values.dim() - 2))
+    return (sums[row, last] - sums[row, first]) / length
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor, zero: Tensor) -> Tensor:
+    if not bool((labels != IGNORE).any()):
+        return zero
+    return functional.cross_entropy(logits.float(), labels, ignore_index=IGNORE)
+
+
+def _mode_loss(mode: Tensor, gold: Tensor) -> Tensor:
+    row, slot, kind, column = gold.unbind(1)
+    allowed = torch.zeros(len(COLUMNS_OF_TYPE), len(MODE_COLUMNS), dtype=torch.bool, device=mode.device)
+    for index, columns in enumerate(COLUMNS_OF_TYPE):
+        allowed[index, list(columns)] = True
+    logits = mode[row, slot].float().masked_fill(~allowed[kind], -1e9)
+    return functional.cross_entropy(logits, column)
+
+
+def _role_loss(logits: Logits, spans: Tensor, pairs: Tensor) -> Tensor:
+    mention, row, slot, kind, distance, role = pairs.unbind(1)
+    states = span_mean(logits.token_role, spans)[mention]
+    events = logits.event_role[row, slot, kind].float()
+    scores = torch.einsum("prk,pk->pr", states, events) + logits.role_bias[distance].float()
+    return functional.cross_entropy(scores, role)

@@ -1,0 +1,376 @@
+"""How a model comes to be: features, epochs, dev scores, checkpoints that resume, and the folder that ships.
+
+The folder of a run holds `log.jsonl` (a line every few steps and a line an epoch), `last/` (all that resuming needs),
+`best/` (the weights of the best epoch) and, when it is done, `model/` (what `Tagger.from_pretrained` loads).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from rasid.data.errors import DataError
+from rasid.data.schema import Article
+from rasid.data.sources import load_labelled
+from rasid.data.standoff import digest, index_texts
+from rasid.inference.batches import Special, by_length
+from rasid.inference.evaluation.scores import Scores, score
+from rasid.inference.loading import backend, special_tokens
+from rasid.inference.model import RasidConfig, RasidModel, load_encoder
+from rasid.inference.runtime.torch import TorchRuntime
+from rasid.inference.tagger import Tagger
+from rasid.inference.windows import Window
+from rasid.train.base import build_from_registry
+from rasid.train.config import RASID_BASE, TrainConfig
+from rasid.train.features import TrainingBatch, collate, plan_epoch, to_features
+from rasid.train.losses import losses, total
+from rasid.train.optim import make_optimizer, optimizer_tensors, restore_optimizer, set_rate
+from safetensors.torch import load_file, save_file
+from tqdm.auto import tqdm
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_LOG_EVERY: Final = 20
+# The layers whose mean F1 decides which epoch is best.
+_CHOOSE_BY: Final = ("ACTOR", "LOCATION", "event type", "role")
+_THRESHOLDS: Final = tuple(round(0.2 + 0.05 * i, 2) for i in range(11))
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run stands; kept with each checkpoint."""
+
+    epoch: int = 0
+    step: int = 0
+    best: float = -1.0
+    best_epoch: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The articles of a run."""
+
+    train: list[Article]
+    dev: list[Article]
+
+
+def load_corpus(config: TrainConfig) -> Corpus:
+    """Read the articles that the configuration names.
+
+    Raises:
+        DataError: where a file is broken, or a text to learn from is among those to keep away from or in dev.
+    """
+    data = config.data
+    texts = index_texts(*config.paths(data.texts)) if data.texts else {}
+    train = load_labelled(config.paths(data.train), texts)
+    dev = load_labelled(config.paths(data.dev), texts)
+    forbidden = {digest(a.text): a.id for a in [*dev, *load_labelled(config.paths(data.exclude), texts)]}
+    for article in train:
+        other = forbidden.get(digest(article.text))
+        if other is not None:
+            raise DataError(f"this text is to be learnt from, and evaluates as {other}", source=article.id)
+    return Corpus(train, dev)
+
+
+class Training:
+    """One run, from a configuration to a model folder."""
+
+    def __init__(self, config: TrainConfig, out: Path, device: str = "auto") -> None:
+        """Load the encoder and the corpus; nothing is trained yet.
+
+        Args:
+            config: what to do.
+            out: the folder of the run; created where it is not there.
+            device: `auto` or `cpu`.
+
+        Raises:
+            DataError: where the encoder or the corpus cannot be had.
+        """
+        self.config = config
+        self.out = out
+        self.corpus = load_corpus(config)
+        out.mkdir(parents=True, exist_ok=True)
+        self.accelerator = Accelerator(cpu=device == "cpu", mixed_precision=_precision(config.optim.precision, device))
+        set_seed(config.optim.seed)
+        encoder_path = self._encoder_path()
+        self.tokenizer: PreTrainedTokenizerBase = _load_tokenizer(encoder_path)
+        self.special: Special = special_tokens(self.tokenizer)
+        self.features = [to_features(a, backend(self.tokenizer)) for a in self.corpus.train]
+        self.model = _new_model(config, encoder_path)
+        self.progress = Progress()
+
+    def run(self, *, resume: bool = True, quiet: bool = False) -> Path:
+        """Train to the end, or from the last checkpoint to the end, and write the model folder.
+
+        Args:
+            resume: go on from `last/` where it is there; False starts anew.
+            quiet: without a progress bar.
+
+        Returns:
+            The folder of the trained model.
+        """
+        optim = self.config.optim
+        optimizer = make_optimizer(self.model, optim)
+        model, optimizer = self.accelerator.prepare(self.model, optimizer)
+        average = _Average(self.model, optim.average) if optim.average else None
+        if resume and (self.out / "last" / "progress.json").is_file():
+            self._restore(optimizer, average)
+        else:
+            (self.out / "log.jsonl").unlink(missing_ok=True)
+        while self.progress.epoch < optim.epochs and not self._out_of_patience():
+            self._epoch(model, optimizer, average, quiet)
+            self._close_epoch(optimizer, average)
+        return self._finish()
+
+    def _epoch(
+        self, model: RasidModel, optimizer: torch.optim.Optimizer, average: _Average | None, quiet: bool
+    ) -> None:
+        optim = self.config.optim
+        number = self.progress.epoch
+        # every epoch draws from its own seed, so that a resumed run goes the way of an uninterrupted one
+        set_seed(optim.seed + 1000 * number)
+        rng = np.random.default_rng([optim.seed, number])
+        windows = plan_epoch(self.features, self.config.model.window, rng)
+        groups = by_length([len(window) + 2 for _, window in windows], optim.batch_tokens)
+        order = rng.permutation(len(groups))
+        started = time.monotonic()
+        model.train()
+        running: dict[str, float] = {}
+        bar = tqdm(order, desc=f"epoch {number + 1}/{optim.epochs}", unit="batch", disable=quiet, dynamic_ncols=True)
+        for index, group in enumerate(bar):
+            rate = set_rate(optimizer, (number + index / len(groups)) / optim.epochs, optim.warmup)
+            parts = self._step(model, optimizer, self._batch(windows, groups[group]))
+            if average:
+                average.update(self.model, self.progress.step)
+            self.progress.step += 1
+            for name, value in parts.items():
+                running[name] = 0.95 * running.get(name, value) + 0.05 * value
+            if self.progress.step % _LOG_EVERY == 0:
+                shown = {name: round(value, 4) for name, value in running.items()}
+                self._log({"step": self.progress.step, "epoch": number + 1, "rate": round(rate, 5), "loss": shown})
+                bar.set_postfix({name: f"{value:.2f}" for name, value in running.items()}, refresh=False)
+        self.progress.seconds += time.monotonic() - started
+        self.progress.epoch += 1
+
+    def _batch(self, windows: Sequence[tuple[int, Window]], group: Sequence[int]) -> TrainingBatch:
+        return collate(self.features, [windows[i] for i in group], self.special)
+
+    def _step(self, model: RasidModel, optimizer: torch.optim.Optimizer, batch: TrainingBatch) -> dict[str, float]:
+        device = self.accelerator.device
+        arrays = (batch.batch.input_ids, batch.batch.attention_mask, batch.batch.sentence_mask)
+        with self.accelerator.autocast():
+            logits = model(*(torch.from_numpy(array).to(device) for array in arrays))
+        parts = losses(logits, batch)
+        self.accelerator.backward(total(parts, self.config.loss))
+        self.accelerator.clip_grad_norm_(model.parameters(), self.config.optim.clip)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return {name: float(value.detach()) for name, value in parts.items()}
+
+    def _close_epoch(self, optimizer: torch.optim.Optimizer, average: _Average | None) -> None:
+        """Score dev, keep the weights where they are the best so far, and write the checkpoint to resume from."""
+        progress = self.progress
+        if progress.epoch >= self.config.optim.evaluate_from or progress.epoch == self.config.optim.epochs:
+            with _swapped(self.model, average):
+                scores = self._score_dev(self.model.config.event_threshold)
+                value = _choose(scores)
+                if value > progress.best:
+                    progress.best, progress.best_epoch = value, progress.epoch
+                    _save_tensors(self.model, self.out / "best.safetensors")
+            line = {"epoch": progress.epoch, "dev": _brief(scores), "choose": round(value, 4)}
+            progress.history.append(line)
+            self._log(line)
+        self._checkpoint(optimizer, average)
+
+    def _score_dev(self, threshold: float) -> Scores:
+        tagger = Tagger(
+            TorchRuntime(self.accelerator.unwrap_model(self.model), str(self.accelerator.device)),
+            backend(self.tokenizer),
+            self.special,
+            window=self.config.model.window,
+            event_threshold=threshold,
+        )
+        return score(self.corpus.dev, tagger.tag(self.corpus.dev))
+
+    def _out_of_patience(self) -> bool:
+        progress, patience = self.progress, self.config.optim.patience
+        return bool(patience and progress.best_epoch and progress.epoch - progress.best_epoch >= patience)
+
+    def _checkpoint(self, optimizer: torch.optim.Optimizer, average: _Average | None) -> None:
+        fresh, last = self.out / "last.new", self.out / "last"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+        _save_tensors(self.model, fresh / "model.safetensors")
+        save_file(optimizer_tensors(optimizer), fresh / "optimizer.safetensors")
+        if average:
+            save_file(average.tensors, fresh / "average.safetensors")
+        state = {**asdict(self.progress), "config": _fingerprint(self.config)}
+        (fresh / "progress.json").write_text(json.dumps(state), encoding="utf-8")
+        shutil.rmtree(last, ignore_errors=True)
+        fresh.rename(last)
+
+    def _restore(self, optimizer: torch.optim.Optimizer, average: _Average | None) -> None:
+        last = self.out / "last"
+        state = json.loads((last / "progress.json").read_text(encoding="utf-8"))
+        if state.pop("config") != _fingerprint(self.config):
+            raise DataError(
+                "this run was begun with another configuration; give another --out or --restart",
+                source=str(last),
+            )
+        self.progress = Progress(**state)
+        self.model.load_state_dict(load_file(last / "model.safetensors"))
+        restore_optimizer(optimizer, load_file(last / "optimizer.safetensors"))
+        if average:
+            average.tensors = load_file(last / "average.safetensors")
+
+    def _finish(self) -> Path:
+        """Choose the event threshold on dev with the best weights, and write the model folder in half precision."""
+        from rasid.train.card import write_card
+
+        best = self.out / "best.safetensors"
+        if best.is_file():
+            self.model.load_state_dict(load_file(best))
+        model = self.accelerator.unwrap_model(self.model).cpu()
+        by_threshold = {t: self._score_dev(t).counts["event type"].f1 for t in _THRESHOLDS}
+        model.config.event_threshold = max(_THRESHOLDS, key=lambda t: (round(by_threshold[t], 4), -abs(t - 0.5)))
+        scores = self._score_dev(model.config.event_threshold)
+        folder = self.out / "model"
+        shutil.rmtree(folder, ignore_errors=True)
+        model.to(torch.float16).save_pretrained(folder)
+        model.to(torch.float32)
+        self.tokenizer.save_pretrained(folder)
+        write_card(
+            folder,
+            self.config,
+            self.corpus.train,
+            self.corpus.dev,
+            scores,
+            self.progress.seconds,
+            self.progress.best_epoch,
+        )
+        self._log({"done": True, "threshold": model.config.event_threshold, "dev": _brief(scores)})
+        return folder
+
+    def _log(self, line: dict[str, Any]) -> None:
+        with (self.out / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({**line, "seconds": round(self.progress.seconds, 1)}) + "\n")
+
+    def _encoder_path(self) -> str:
+        name = self.config.model.encoder
+        if name != RASID_BASE:
+            local = self.config.folder / name
+            return str(local) if local.is_dir() else name
+        folder = self.out / RASID_BASE
+        if not (folder / "model.safetensors").is_file():
+            build_from_registry(folder)
+        return str(folder)
+
+
+class _Average:
+    """An exponential moving average of the weights, warmed up so that early steps do not linger."""
+
+    def __init__(self, model: RasidModel, decay: float) -> None:
+        self.decay = decay
+        self.tensors = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: RasidModel, step: int) -> None:
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, value in model.state_dict().items():
+            self.tensors[name].lerp_(value.detach(), 1 - decay)
+
+
+class _swapped:  # noqa: N801 - reads as a verb where it is used
+    """Let the model have the averaged weights inside the block."""
+
+    def __init__(self, model: RasidModel, average: _Average | None) -> None:
+        self._model = model
+        self._average = average
+
+    def __enter__(self) -> None:
+        if self._average:
+            self._own = {name: value.detach().clone() for name, value in self._model.state_dict().items()}
+            self._model.load_state_dict(self._average.tensors)
+
+    def __exit__(self, *_: object) -> None:
+        if self._average:
+            self._model.load_state_dict(self._own)
+
+
+def _precision(wanted: str, device: str) -> str:
+    """Return the Accelerate name: half precision where the hardware multiplies it, else none."""
+    if wanted != "auto":
+        return "no" if wanted == "fp32" else wanted
+    if device != "cpu" and torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    capability = getattr(torch.backends.cpu, "get_cpu_capability", str)()
+    has_bf16 = "AVX512" in capability and getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
+    return "bf16" if has_bf16 else "no"
+
+
+def _load_tokenizer(path: str) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(path, use_fast=True)
+    except (OSError, ValueError) as error:
+        raise DataError(f"no tokenizer could be loaded: {str(error).splitlines()[0]}", source=path) from None
+
+
+def _new_model(config: TrainConfig, encoder_path: str) -> RasidModel:
+    try:
+        encoder = load_encoder(encoder_path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"no encoder could be loaded: {str(error).splitlines()[0]}", source=encoder_path) from None
+    # eager attention trains faster than the fused kinds on a CPU
+    if not torch.cuda.is_available():
+        encoder.set_attn_implementation("eager")
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = config.model.dropout
+    longest = encoder.config.max_position_embeddings - 2
+    if config.model.window > longest:
+        raise DataError(f"window = {config.model.window}, and the encoder reads {longest}", source=encoder_path)
+    settings = {**encoder.config.to_dict(), "_name_or_path": ""}
+    model = config.model
+    return RasidModel(
+        RasidConfig(settings, window=model.window, role_size=model.role_size, head_dropout=model.head_dropout),
+        encoder,
+    )
+
+
+def _save_tensors(model: RasidModel, path: Path) -> None:
+    save_file({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}, path)
+
+
+def _fingerprint(config: TrainConfig) -> dict[str, Any]:
+    plain = json.loads(json.dumps({k: v for k, v in asdict(config).items() if k != "folder"}))
+    return dict(plain)
+
+
+def _choose(scores: Scores) -> float:
+    return sum(scores.counts[name].f1 for name in _CHOOSE_BY) / len(_CHOOSE_BY)
+
+
+def _brief(scores: Scores) -> dict[str, float]:
+    named = {name: round(c.f1, 4) for name, c in scores.counts.items() if not name.startswith("type/")}
+    return {**named, "event macro": round(scores.macro, 4)}
+
+
+def read_log(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a run's `log.jsonl`, for plotting."""
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)
