@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
 from rasid.data.errors import DataError
+
+if TYPE_CHECKING:
+    from rasid.data.schema import Article
 
 
 def _texts(places: tuple[Path, ...]) -> dict[str, str]:
@@ -65,3 +70,86 @@ def check(paths: tuple[Path, ...], texts: tuple[Path, ...], lint: bool) -> None:
     click.echo(f"{articles} articles read, {faults} faults{note}")
     if faults:
         raise SystemExit(1)
+
+
+def _load(paths: tuple[Path, ...], texts: tuple[Path, ...]) -> list[Article]:
+    from rasid.data.sources import load_labelled
+
+    return load_labelled(paths, _texts(texts))
+
+
+@data_group.command()
+@_PATHS
+@_TEXTS
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A .jsonl or .txt file, or a folder for .txt files.",
+)
+@click.option("--standoff", is_flag=True, help="Write labels without the texts (JSON lines with sha256).")
+def convert(paths: tuple[Path, ...], texts: tuple[Path, ...], output: Path, standoff: bool) -> None:
+    """Convert between JSON lines, inline markup and stand-off labels; which, the suffix of OUTPUT says.
+
+    \b
+    rasid data convert drafts/ -o corpus.jsonl        markup to JSON lines
+    rasid data convert corpus.jsonl -o drafts/        JSON lines to markup, a file an article, to correct by hand
+    rasid data convert gold.jsonl --standoff -o labels.jsonl
+    """
+    from rasid.data.sources import write_labelled
+
+    count = write_labelled(output, _load(paths, texts), standoff=standoff)
+    click.echo(f"{count} articles -> {output}")
+
+
+@data_group.command()
+@_PATHS
+@_TEXTS
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+def stats(paths: tuple[Path, ...], texts: tuple[Path, ...], as_json: bool) -> None:
+    """Count articles, sentences, words, mentions, sectors, event types, modes and roles, and the coverage by origin.
+
+    Example: rasid data stats data/corpus
+    """
+    import json
+
+    from rasid.data.stats import describe, tables
+
+    found = describe(_load(paths, texts))
+    click.echo(json.dumps(found, ensure_ascii=False, indent=2) if as_json else tables(found))
+
+
+@data_group.command()
+@_PATHS
+@click.option(
+    "--texts",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder or file with the texts; may be given again.",
+)
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The .jsonl file to write.")
+@click.option("--skip-missing", is_flag=True, help="Leave out articles whose text is not found, and say how many.")
+def join(paths: tuple[Path, ...], texts: tuple[Path, ...], output: Path, skip_missing: bool) -> None:
+    """Join stand-off labels with the texts that you have.
+
+    Example: rasid data join labels.jsonl --texts my-articles/ -o articles.jsonl
+    """
+    from rasid.data.jsonl import write_articles
+    from rasid.data.sources import labelled_files, read_labelled
+    from rasid.data.standoff import TextMissing
+
+    known = _texts(texts)
+    found: list[Article] = []
+    missing = 0
+    for path in labelled_files(paths):
+        for item in read_labelled(path, known):
+            if isinstance(item, TextMissing) and skip_missing:
+                missing += 1
+            elif isinstance(item, DataError):
+                raise item
+            else:
+                found.append(item)
+    write_articles(output, found)
+    click.echo(f"{len(found)} articles -> {output}" + (f"; {missing} without their text" if missing else ""))

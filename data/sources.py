@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from rasid.data.errors import DataError
-from rasid.data.jsonl import article_from_dict, read_records
-from rasid.data.markup import read_markup
+from rasid.data.jsonl import article_from_dict, article_to_dict, dumps, read_records
+from rasid.data.markup import read_markup, write_markup
 from rasid.data.schema import Article
-from rasid.data.standoff import is_standoff, join
+from rasid.data.standoff import TextMissing, is_standoff, join, to_standoff
 
 _NO_TEXTS: Final[Mapping[str, str]] = {}
 
@@ -53,9 +54,10 @@ def read_labelled(path: Path, texts: Mapping[str, str] = _NO_TEXTS) -> Iterator[
                     yield join(record, texts, source=str(path), line=number)
                 else:
                     yield article_from_dict(record, fallback_id=f"{path.name}:{number}")
+            except TextMissing as error:
+                yield error
             except DataError as error:
-                in_file = error.source == str(path)
-                yield error if in_file else DataError(str(error), source=str(path), line=number)
+                yield DataError(str(error), source=str(path), line=number)
     except DataError as error:
         yield error
     except UnicodeDecodeError as error:
@@ -77,3 +79,40 @@ def load_labelled(paths: Iterable[Path], texts: Mapping[str, str] = _NO_TEXTS) -
                 raise DataError(f"the id {item.id} stands twice", source=str(path))
             articles[item.id] = item
     return list(articles.values())
+
+
+def write_labelled(output: Path, articles: Iterable[Article], *, standoff: bool = False) -> int:
+    """Write articles in the format that the output's name asks for, and return how many there were.
+
+    Args:
+        output: `NAME.jsonl`, `NAME.txt` (markup, all articles in one file), or a folder (markup, a file an article).
+        articles: what to write.
+        standoff: write JSON lines with hashes in place of the texts.
+
+    Raises:
+        DataError: where the name and `standoff` do not go together.
+    """
+    if standoff and output.suffix != ".jsonl":
+        raise DataError("stand-off labels go to a .jsonl file", source=str(output))
+    if output.suffix == ".jsonl":
+        records = (to_standoff(a) if standoff else article_to_dict(a) for a in articles)
+        return _write_lines(output, (dumps(record) + "\n" for record in records))
+    if output.suffix == ".txt":
+        return _write_lines(output, (write_markup(article) + "\n" for article in articles))
+    if output.suffix:
+        raise DataError("the output should be .jsonl, .txt or a folder", source=str(output))
+    output.mkdir(parents=True, exist_ok=True)
+    return sum(_write_lines(output / f"{_file_name(a.id)}.txt", [write_markup(a)]) for a in articles)
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for line in lines:
+            file.write(line)
+            count += 1
+    return count
+
+
+def _file_name(identifier: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", identifier) or "article"

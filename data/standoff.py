@@ -42,6 +42,10 @@ def to_standoff(article: Article) -> dict[str, Any]:
     }
 
 
+class TextMissing(DataError):
+    """A stand-off record's text is not among those that the user gave."""
+
+
 def join(
     record: Mapping[str, Any], texts: Mapping[str, str], *, source: str | None = None, line: int | None = None
 ) -> Article:
@@ -54,16 +58,14 @@ def join(
         line: its line.
 
     Raises:
-        DataError: where the text is missing or the labels do not fit it.
+        TextMissing: where the text is not there.
+        DataError: where the labels do not fit it.
     """
     identifier = str(record.get("id", ""))
     text = texts.get(str(record["sha256"]))
     if text is None:
-        raise DataError(
-            f"the text of {identifier} (sha256 {record['sha256'][:12]}…) is not among the texts given",
-            source=source,
-            line=line,
-        )
+        message = f"the text of {identifier} (sha256 {str(record['sha256'])[:12]}…) is not among the texts given"
+        raise TextMissing(message, source=source, line=line)
     return article_from_dict({**{k: v for k, v in record.items() if k != "sha256"}, "text": text})
 
 

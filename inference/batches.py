@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
 from rasid.inference.pieces import Pieces
 from rasid.inference.windows import Window
 

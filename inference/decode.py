@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
 from rasid.data.schema import Article, Event, Mention
 from rasid.data.scheme import ACTOR, EVENT_TYPES, LOCATION, ROLES, SECTORS
 from rasid.inference.layout import COLUMNS_OF_TYPE, MAX_DISTANCE, MODE_COLUMNS

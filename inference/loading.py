@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from rasid.data.errors import DataError
 
 if TYPE_CHECKING:
-    from rasid.inference.batches import Special
-    from rasid.inference.model import RasidModel
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
+
+    from rasid.inference.batches import Special
+    from rasid.inference.model import RasidModel
 
 
 def load_model(path_or_name: str | Path) -> tuple[RasidModel, Tokenizer, Special]:
@@ -21,8 +22,9 @@ def load_model(path_or_name: str | Path) -> tuple[RasidModel, Tokenizer, Special
         DataError: where there is no such model, or it is not one of rasid's.
     """
     import torch
-    from rasid.inference.model import RasidModel
     from transformers import AutoTokenizer
+
+    from rasid.inference.model import RasidModel
 
     place = Path(path_or_name)
     if isinstance(path_or_name, Path) or place.exists() or str(path_or_name).startswith((".", "/", "~")):

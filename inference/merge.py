@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
 from rasid.inference.decode import Scores
 from rasid.inference.layout import TYPE_OF_COLUMN
 from rasid.inference.windows import Window, owners

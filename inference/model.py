@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+
 from rasid.data.scheme import EVENT_TYPES, ROLES, SECTORS
 from rasid.inference.layout import BIO, MAX_DISTANCE, MODE_COLUMNS, TYPE_OF_COLUMN
 from rasid.inference.pieces import MAX_PROCLITICS
-from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 
 
 class RasidConfig(PretrainedConfig):

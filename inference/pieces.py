@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
 from rasid.inference.normalise import normalise
 
 if TYPE_CHECKING:

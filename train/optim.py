@@ -6,9 +6,10 @@ import re
 from typing import Final
 
 import torch
+from torch import Tensor, nn
+
 from rasid.inference.model import RasidModel
 from rasid.train.config import OptimConfig
-from torch import Tensor, nn
 
 _LAYER: Final = re.compile(r"encoder\..*?\blayers?\.(\d+)\.")
 

@@ -18,6 +18,9 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
+from safetensors.torch import load_file, save_file
+from tqdm.auto import tqdm
+
 from rasid.data.errors import DataError
 from rasid.data.schema import Article
 from rasid.data.sources import load_labelled
@@ -34,8 +37,6 @@ from rasid.train.config import RASID_BASE, TrainConfig
 from rasid.train.features import TrainingBatch, collate, plan_epoch, to_features
 from rasid.train.losses import losses, total
 from rasid.train.optim import make_optimizer, optimizer_tensors, restore_optimizer, set_rate
-from safetensors.torch import load_file, save_file
-from tqdm.auto import tqdm
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

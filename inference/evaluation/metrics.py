@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import datasets
 import evaluate
+
 from rasid.data.jsonl import article_from_dict
 from rasid.inference.evaluation.scores import score
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+
 from rasid.data.errors import DataError
 from rasid.data.schema import Article
 from rasid.data.scheme import EVENT_TYPES

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
 from rasid.data.errors import DataError
 from rasid.inference.batches import Batch
 from rasid.inference.model import Logits

@@ -1,0 +1,149 @@
+"""`rasid tag` and `rasid evaluate`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from rasid.data.errors import DataError
+
+_MODEL = click.option("--model", help="A model folder, or a name on the hub. Default: the model shipped with rasid.")
+_DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "parquet", "text"]),
+    help="Default: by the suffix of OUTPUT (.jsonl, .parquet, .txt), else jsonl.",
+)
+@click.option("--sample", is_flag=True, help="Tag the sample articles that ship with rasid, as readable text.")
+@click.option(
+    "--min-score", default=0.0, show_default=True, help="Leave out mentions and events below this probability."
+)
+@click.option("--color/--no-color", default=None, help="Colour the text format. Default: where it goes to a terminal.")
+@_MODEL
+@_DEVICE
+def tag(
+    inputs: tuple[Path, ...],
+    output: Path | None,
+    form: str | None,
+    sample: bool,
+    min_score: float,
+    color: bool | None,
+    model: str | None,
+    device: str,
+) -> None:
+    """Tag articles with actors, locations and events.
+
+    INPUTS are .txt files (one article each), .jsonl (a `text` key a line, other keys are kept), .parquet (a `text`
+    column), folders of these, or - for standard input. Sentences that a record gives are kept.
+
+    \b
+    rasid tag article.txt --format text       read it in the terminal
+    rasid tag articles/ -o tagged.jsonl       a folder, to JSON lines
+    rasid tag news.parquet -o tagged.parquet  Parquet in and out
+
+    A record that cannot be tagged (no text, no Arabic, broken JSON, not UTF-8) gets an `error` key in its place, the
+    others are tagged, and the exit status is 3.
+    """
+    from tqdm.auto import tqdm
+
+    from rasid.data.samples import sample_files
+    from rasid.inference.jobs import Tally, choose_format, open_output, tag_records
+    from rasid.inference.records import read_records
+    from rasid.inference.tagger import Tagger
+
+    if sample:
+        inputs, form = (*inputs, *sample_files()), form or ("text" if output is None else None)
+    if not inputs:
+        raise click.UsageError("nothing to tag: name files, or - for standard input, or try --sample")
+    form = choose_format(output, form)
+    tagger = Tagger.from_pretrained(model, device)
+    tally = Tally()
+    with open_output(output, form, color=color) as write:
+        items = tag_records(tagger, read_records(inputs), min_score)
+        for item in tqdm(items, desc="tagging", unit=" articles", disable=output is None or not sys.stderr.isatty()):
+            write(item)
+            tally.add(item)
+            if not isinstance(item, _article()):
+                click.echo(f"error: {item.error}", err=True)
+    if output is not None:
+        summary = f"{tally.articles} articles, {tally.mentions} mentions, {tally.events} events -> {output}"
+        click.echo(summary + (f"; {tally.failures} records with an error" if tally.failures else ""), err=True)
+    if tally.failures:
+        raise SystemExit(3)
+
+
+def _article() -> type:
+    from rasid.data.schema import Article
+
+    return Article
+
+
+@click.command()
+@click.option(
+    "--gold",
+    required=True,
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Gold articles: labelled .jsonl, markup .txt, stand-off .jsonl, or a folder.",
+)
+@click.option("--texts", multiple=True, type=click.Path(path_type=Path), help="Texts of stand-off gold labels.")
+@click.option(
+    "--predictions", type=click.Path(path_type=Path), help="Score these predictions (.jsonl) instead of a model's."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option(
+    "--resamples", default=1000, show_default=True, help="Bootstrap resamples for the 95% intervals; 0 for none."
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
+@_MODEL
+@_DEVICE
+def evaluate(
+    gold: tuple[Path, ...],
+    texts: tuple[Path, ...],
+    predictions: Path | None,
+    as_json: bool,
+    resamples: int,
+    seed: int,
+    model: str | None,
+    device: str,
+) -> None:
+    """Score a model, or predictions, against gold articles.
+
+    Mentions count when start, end and label are right; `sector` when span and sector are; event types by sentence;
+    `mode` when type and mode are; roles when sentence, type and role are and the entity has a mention that overlaps
+    one of the gold entity. The model is given the gold sentences.
+
+    \b
+    rasid evaluate --gold data/corpus/test.jsonl
+    rasid evaluate --gold gold.jsonl --predictions tagged.jsonl --json
+    """
+    import json
+
+    from rasid.data.sources import load_labelled
+    from rasid.data.standoff import index_texts
+    from rasid.inference.evaluation.scores import score, table
+    from rasid.inference.tagger import Tagger
+
+    if predictions is not None and model is not None:
+        raise click.UsageError("give either --model or --predictions")
+    articles = load_labelled(gold, index_texts(*texts) if texts else {})
+    if not articles:
+        raise DataError("there is no gold article", source=", ".join(map(str, gold)))
+    if predictions is not None:
+        predicted = load_labelled([predictions])
+    else:
+        from tqdm.auto import tqdm
+
+        tagger = Tagger.from_pretrained(model, device)
+        bar = tqdm(tagger.stream(articles), desc="tagging", total=len(articles), disable=not sys.stderr.isatty())
+        predicted = list(bar)
+    scores = score(articles, predicted, resamples=resamples, seed=seed)
+    click.echo(json.dumps(scores.to_dict(), ensure_ascii=False, indent=2) if as_json else table(scores))
