@@ -31,7 +31,8 @@ def article_from_dict(record: Mapping[str, Any], *, fallback_id: str = "") -> Ar
     Raises:
         DataError: naming the article's id, where a key is missing, of the wrong kind or breaks the scheme.
     """
-    identifier = str(record.get("id") or fallback_id)
+    given = record.get("id")
+    identifier = fallback_id if given is None or given == "" else str(given)
     text = record.get("text")
     if not isinstance(text, str):
         problem = "has no `text`" if text is None else f"has a `text` that is a {type(text).__name__}"
@@ -48,7 +49,7 @@ def article_from_dict(record: Mapping[str, Any], *, fallback_id: str = "") -> Ar
         )
     except DataError as error:
         raise DataError(error.message, source=identifier or None) from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise DataError(
             f"the record is not in rasid's format: {type(error).__name__}: {error}", source=identifier or None
         ) from None
@@ -129,6 +130,8 @@ def parse_record(line: bytes, source: str, number: int) -> dict[str, Any]:
         raise DataError(f"broken JSON: {error.msg}", source=source, line=number, column=error.colno) from None
     except RecursionError:
         raise DataError("JSON nested too deeply", source=source, line=number) from None
+    except ValueError as error:
+        raise DataError(f"broken JSON: {error}", source=source, line=number) from None
     if not isinstance(record, dict):
         raise DataError(f"a JSON object was expected, got {type(record).__name__}", source=source, line=number)
     return record

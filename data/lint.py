@@ -52,7 +52,7 @@ def lint(article: Article) -> list[Finding]:
 def _edges(article: Article) -> Iterator[Finding]:
     for m in article.mentions:
         surface = article.surface(m)
-        sentence = article.sentence_of(m)
+        sentence = _sentence_at(article, m.start)
         if surface[0] in _EDGE or surface[-1] in _EDGE.replace(")", ""):
             yield Finding("edge", article.id, sentence, f"{surface!r} begins or ends with punctuation")
         if _NUMERAL.match(surface) and m.label == ACTOR:
@@ -69,14 +69,14 @@ def _quotes(article: Article) -> Iterator[Finding]:
             yield Finding(
                 "quotes",
                 article.id,
-                article.sentence_of(m),
+                _sentence_at(article, m.start),
                 f"{surface!r} has a quotation mark without its mate",
             )
         elif _wrapped(surface):
             yield Finding(
                 "quotes",
                 article.id,
-                article.sentence_of(m),
+                _sentence_at(article, m.start),
                 f"{surface!r}: a pair around the whole span stays outside",
             )
 
@@ -97,7 +97,7 @@ def _proclitics(article: Article) -> Iterator[Finding]:
             yield Finding(
                 "proclitic",
                 article.id,
-                article.sentence_of(m),
+                _sentence_at(article, m.start),
                 f"{surface!r} may begin with a proclitic, which stays outside",
             )
 
@@ -129,7 +129,7 @@ def _split_ids(article: Article) -> Iterator[Finding]:
         earlier = first.setdefault((m.label, article.surface(m)), m)
         if earlier.entity != m.entity:
             message = f"{article.surface(m)!r} is {m.entity} here and {earlier.entity} before"
-            yield Finding("ids", article.id, article.sentence_of(m), message)
+            yield Finding("ids", article.id, _sentence_at(article, m.start), message)
 
 
 def _cues(article: Article) -> Iterator[Finding]:

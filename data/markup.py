@@ -145,11 +145,15 @@ def parse_event(line: str, sentence: int) -> Event:
     if len(fields) > 3 and any(part.strip() for part in fields[3:]):
         raise DataError("an event has three role fields: sources ; targets ; locations", column=1)
     roles: list[tuple[str, ...]] = []
+    at = max(match.start(3), 0)
     for part in (*fields, "", "", "")[:3]:
-        ids = [item.strip() for item in part.split(",") if item.strip()]
-        for item in ids:
-            if not _ID.fullmatch(item):
-                raise DataError(f"{item!r} is no id such as A1 or L2", column=line.index(item) + 1)
+        ids: list[str] = []
+        for item in part.split(","):
+            name = item.strip()
+            if name and not _ID.fullmatch(name):
+                raise DataError(f"{name!r} is no id such as A1 or L2", column=at + item.index(name) + 1)
+            ids += [name] if name else []
+            at += len(item) + 1
         roles.append(tuple(ids))
     return Event(kind, sentence, mode, roles[0], roles[1], roles[2])
 
@@ -171,7 +175,7 @@ def read_markup(lines: Iterable[str], source: str) -> Iterator[Article]:
             continue
         try:
             header = _HEADER.match(line)
-            if header and header[1] == "id" and not draft.empty:
+            if header and header[1] == "id" and (draft.sentences or "id" in draft.headers):
                 yield draft.build(source)
                 draft = _Draft(line=number)
             _add_line(draft, line, header)
@@ -201,9 +205,20 @@ def write_markup(article: Article) -> str:
     """Write an article as markup; reading it back gives the same sentences, labels and headers.
 
     What stands between the sentences of the text is not written.
+
+    Raises:
+        DataError: where the markup cannot hold the article: mentions that cross, an actor without a sector, an id
+            without a number, a blank sentence, a header of several lines.
     """
+    try:
+        return _write(article)
+    except DataError as error:
+        raise DataError(error.message, source=article.id) from None
+
+
+def _write(article: Article) -> str:
     headers: Mapping[str, Any] = {"id": article.id, "date": article.date, **article.meta}
-    lines = [f"# {key}: {value}" for key, value in headers.items() if value not in ("", None)]
+    lines = [_header_line(key, value) for key, value in headers.items() if value not in ("", None)]
     events: dict[int, list[Event]] = {}
     for event in article.events:
         events.setdefault(event.sentence, []).append(event)
@@ -216,7 +231,35 @@ def write_markup(article: Article) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _header_line(key: str, value: object) -> str:
+    line = f"# {key}: {value}"
+    match = _HEADER.match(line)
+    if match is None or match[1] != key or "\n" in line or "\r" in line:
+        raise DataError(f"{line!r} cannot be a header: a key of Latin letters and one line are needed")
+    return line
+
+
+def _tag(mention: Mention) -> str:
+    tag = f"|{mention.entity}:{mention.sector}]" if mention.label == ACTOR else f"|{mention.entity}]"
+    if _TAG.fullmatch(tag) is None:
+        raise DataError(f"{mention.entity} (sector {mention.sector}) cannot be a tag such as |A1:MIL] or |L2]")
+    return tag
+
+
+def _check_nesting(article: Article, mentions: list[Mention]) -> None:
+    around: list[Mention] = []
+    for mention in mentions:
+        while around and around[-1].end <= mention.start:
+            around.pop()
+        if around and around[-1].end < mention.end:
+            raise DataError(f"brackets cannot cross: {article.surface(around[-1])!r} and {article.surface(mention)!r}")
+        around.append(mention)
+
+
 def _sentence_line(article: Article, span: tuple[int, int], mentions: list[Mention]) -> str:
+    if not article.surface(span).strip():
+        raise DataError(f"sentence [{span[0]}, {span[1]}) is blank; the markup has no such sentences")
+    _check_nesting(article, mentions)
     opens: dict[int, int] = {}
     closes: dict[int, list[Mention]] = {}
     for mention in mentions:
@@ -225,8 +268,7 @@ def _sentence_line(article: Article, span: tuple[int, int], mentions: list[Menti
     out: list[str] = []
     for at in range(span[0], span[1] + 1):
         for mention in sorted(closes.get(at, []), key=lambda m: -m.start):
-            sector = f":{mention.sector}" if mention.sector else ""
-            out.append(f"|{mention.entity}{sector}]")
+            out.append(_tag(mention))
         out.append("[" * opens.get(at, 0))
         if at < span[1]:
             out.append(_escape(article.text[at]))

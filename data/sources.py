@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -24,7 +25,7 @@ def labelled_files(paths: Iterable[Path]) -> Iterator[Path]:
     """
     for path in paths:
         if path.is_dir():
-            files = sorted(p for p in path.iterdir() if p.suffix in (".jsonl", ".txt"))
+            files = sorted(p for p in path.iterdir() if p.is_file() and p.suffix in (".jsonl", ".txt"))
             if not files:
                 raise DataError("the folder holds no .jsonl or .txt file", source=str(path))
             yield from files
@@ -45,8 +46,8 @@ def read_labelled(path: Path, texts: Mapping[str, str] = _NO_TEXTS) -> Iterator[
     """
     try:
         if path.suffix == ".txt":
-            with path.open(encoding="utf-8", newline="\n") as file:
-                yield from read_markup(file, path.name)
+            text = path.read_bytes().removeprefix(codecs.BOM_UTF8).decode("utf-8")
+            yield from read_markup(text.split("\n"), path.name)
             return
         for number, record in read_records(path):
             try:

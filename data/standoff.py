@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -38,7 +39,7 @@ def to_standoff(article: Article) -> dict[str, Any]:
         **date,
         "sha256": digest(article.text),
         **labels_to_dict(article),
-        **article.meta,
+        **{key: value for key, value in article.meta.items() if key != "sha256"},
     }
 
 
@@ -78,7 +79,7 @@ def index_texts(*places: Path) -> dict[str, str]:
             are passed over: they cannot be what a stand-off record means.
 
     Raises:
-        DataError: where a place does not exist.
+        DataError: where a place does not exist, or a compressed file is damaged.
     """
     texts: dict[str, str] = {}
     for place in places:
@@ -94,7 +95,10 @@ def index_texts(*places: Path) -> dict[str, str]:
 def _texts_in(path: Path) -> Iterator[str]:
     raw = path.read_bytes()
     if path.suffix == ".gz":
-        raw = gzip.decompress(raw)
+        try:
+            raw = gzip.decompress(raw)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"not a whole gzip file: {error}", source=str(path)) from None
     if path.suffix == ".txt":
         try:
             yield raw.decode("utf-8")

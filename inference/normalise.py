@@ -62,7 +62,7 @@ def normalise(raw: str) -> Normalised:
             out.append(fresh)
             starts_list.extend([at] * len(fresh))
             ends_list.extend([at + 1] * len(fresh))
-        elif ends_list and ends_list[-1] == at and not out[-1].isspace() and _MARKS.match(char):
+        elif ends_list and ends_list[-1] == at and not out[-1].isspace() and not _INVISIBLE.match(char):
             ends_list[-1] = at + 1
     return Normalised("".join(out), np.array(starts_list, dtype=np.int64), np.array(ends_list, dtype=np.int64))
 
@@ -80,7 +80,9 @@ def _fold(char: str) -> str:
         return "\ufffd"
     if char < "\xa1":
         return " "
-    return "".join(c for c in unicodedata.normalize("NFKC", char) if not _MARKS.match(c)) or ""
+    plain = "".join(_LETTERS.get(c, c) for c in unicodedata.normalize("NFKC", char) if not _MARKS.match(c))
+    # the isolated form of a mark is written out as a space that carries it
+    return "" if plain == " " else plain
 
 
 def key(surface: str) -> str:

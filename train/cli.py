@@ -57,9 +57,23 @@ def train_group() -> None:
     help="Change a value of the file, as in --set optim.epochs=3.",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True)
+@click.option(
+    "--texts",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder or file with the texts of stand-off labels; may be given again.",
+)
 @click.option("--restart", is_flag=True, help="Begin anew where a run was begun; without it the run goes on.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def run(config: Path, out: Path | None, overrides: tuple[str, ...], device: str, restart: bool, quiet: bool) -> None:
+def run(
+    config: Path,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    device: str,
+    texts: tuple[Path, ...],
+    restart: bool,
+    quiet: bool,
+) -> None:
     """Train by a TOML configuration; a run that was cut off goes on from its last epoch.
 
     The folder OUT/model is what `rasid tag --model` takes.
@@ -70,7 +84,7 @@ def run(config: Path, out: Path | None, overrides: tuple[str, ...], device: str,
     from rasid.train.trainer import Training
 
     pairs = dict(_pair(item) for item in overrides)
-    training = Training(load_config(config, pairs), out or Path("runs") / config.stem, device)
+    training = Training(load_config(config, pairs), out or Path("runs") / config.stem, device, texts)
     click.echo(f"the model is in {training.run(resume=not restart, quiet=quiet)}")
 
 

@@ -67,14 +67,18 @@ class Corpus:
     dev: list[Article]
 
 
-def load_corpus(config: TrainConfig) -> Corpus:
+def load_corpus(config: TrainConfig, texts_at: Sequence[Path] = ()) -> Corpus:
     """Read the articles that the configuration names.
+
+    Args:
+        config: names the labelled files.
+        texts_at: more places with the texts of stand-off labels.
 
     Raises:
         DataError: where a file is broken, or a text to learn from is among those to keep away from or in dev.
     """
     data = config.data
-    texts = index_texts(*config.paths(data.texts)) if data.texts else {}
+    texts = index_texts(*config.paths(data.texts), *texts_at)
     train = load_labelled(config.paths(data.train), texts)
     dev = load_labelled(config.paths(data.dev), texts)
     forbidden = {digest(a.text): a.id for a in [*dev, *load_labelled(config.paths(data.exclude), texts)]}
@@ -88,20 +92,21 @@ def load_corpus(config: TrainConfig) -> Corpus:
 class Training:
     """One run, from a configuration to a model folder."""
 
-    def __init__(self, config: TrainConfig, out: Path, device: str = "auto") -> None:
+    def __init__(self, config: TrainConfig, out: Path, device: str = "auto", texts_at: Sequence[Path] = ()) -> None:
         """Load the encoder and the corpus; nothing is trained yet.
 
         Args:
             config: what to do.
             out: the folder of the run; created where it is not there.
             device: `auto` or `cpu`.
+            texts_at: places with the texts of stand-off labels, beside those that the configuration names.
 
         Raises:
             DataError: where the encoder or the corpus cannot be had.
         """
         self.config = config
         self.out = out
-        self.corpus = load_corpus(config)
+        self.corpus = load_corpus(config, texts_at)
         out.mkdir(parents=True, exist_ok=True)
         self.accelerator = Accelerator(cpu=device == "cpu", mixed_precision=_precision(config.optim.precision, device))
         set_seed(config.optim.seed)
@@ -195,7 +200,7 @@ class Training:
             self._log(line)
         self._checkpoint(optimizer, average)
 
-    def _score_dev(self, threshold: float) -> Scores:
+    def _score_dev(self, threshold: float, resamples: int = 0) -> Scores:
         tagger = Tagger(
             TorchRuntime(self.accelerator.unwrap_model(self.model), str(self.accelerator.device)),
             backend(self.tokenizer),
@@ -203,7 +208,7 @@ class Training:
             window=self.config.model.window,
             event_threshold=threshold,
         )
-        return score(self.corpus.dev, tagger.tag(self.corpus.dev))
+        return score(self.corpus.dev, tagger.tag(self.corpus.dev), resamples=resamples)
 
     def _out_of_patience(self) -> bool:
         progress, patience = self.progress, self.config.optim.patience
@@ -246,20 +251,22 @@ class Training:
         model = self.accelerator.unwrap_model(self.model).cpu()
         by_threshold = {t: self._score_dev(t).counts["event type"].f1 for t in _THRESHOLDS}
         model.config.event_threshold = max(_THRESHOLDS, key=lambda t: (round(by_threshold[t], 4), -abs(t - 0.5)))
-        scores = self._score_dev(model.config.event_threshold)
+        scores = self._score_dev(model.config.event_threshold, resamples=1000)
         folder = self.out / "model"
         shutil.rmtree(folder, ignore_errors=True)
         model.to(torch.float16).save_pretrained(folder)
         model.to(torch.float32)
         self.tokenizer.save_pretrained(folder)
+        run = self.progress
         write_card(
             folder,
             self.config,
             self.corpus.train,
             self.corpus.dev,
             scores,
-            self.progress.seconds,
-            self.progress.best_epoch,
+            run.seconds,
+            run.best_epoch,
+            self._hardware(),
         )
         self._log({"done": True, "threshold": model.config.event_threshold, "dev": _brief(scores)})
         return folder
@@ -267,6 +274,11 @@ class Training:
     def _log(self, line: dict[str, Any]) -> None:
         with (self.out / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({**line, "seconds": round(self.progress.seconds, 1)}) + "\n")
+
+    def _hardware(self) -> str:
+        if self.accelerator.device.type == "cuda":
+            return f"a GPU ({torch.cuda.get_device_name()})"
+        return f"a CPU ({torch.get_num_threads()} threads)"
 
     def _encoder_path(self) -> str:
         name = self.config.model.encoder
