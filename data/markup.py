@@ -208,12 +208,16 @@ def write_markup(article: Article) -> str:
 
     Raises:
         DataError: where the markup cannot hold the article: mentions that cross, an actor without a sector, an id
-            without a number, a blank sentence, a header of several lines.
+            without a number, a blank sentence, a header of several lines, a lone surrogate.
     """
     try:
-        return _write(article)
+        markup = _write(article)
+        markup.encode("utf-8")
     except DataError as error:
         raise DataError(error.message, source=article.id) from None
+    except UnicodeEncodeError as error:
+        raise DataError(f"a lone surrogate ({error.object[error.start]!a}) has no UTF-8", source=article.id) from None
+    return markup
 
 
 def _write(article: Article) -> str:

@@ -103,7 +103,8 @@ def write_labelled(output: Path, articles: Iterable[Article], *, standoff: bool 
     if output.suffix:
         raise DataError("the output should be .jsonl, .txt or a folder", source=str(output))
     output.mkdir(parents=True, exist_ok=True)
-    return sum(_write_lines(output / f"{_file_name(a.id)}.txt", [write_markup(a)]) for a in articles)
+    taken: set[str] = set()
+    return sum(_write_lines(output / f"{_file_name(a.id, taken)}.txt", [write_markup(a)]) for a in articles)
 
 
 def _write_lines(path: Path, lines: Iterable[str]) -> int:
@@ -115,5 +116,12 @@ def _write_lines(path: Path, lines: Iterable[str]) -> int:
     return count
 
 
-def _file_name(identifier: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", identifier) or "article"
+def _file_name(identifier: str, taken: set[str]) -> str:
+    """Return a name that is not taken (on any file system), and take it."""
+    stem = re.sub(r"[^\w.-]+", "_", identifier)[:80] or "article"
+    name, number = stem, 1
+    while name.casefold() in taken:
+        number += 1
+        name = f"{stem}-{number}"
+    taken.add(name.casefold())
+    return name

@@ -56,7 +56,7 @@ class TorchRuntime:
                 torch.from_numpy(batch.attention_mask).to(self.device),
                 torch.from_numpy(batch.sentence_mask).to(self.device),
             )
-        return {field.name: getattr(logits, field.name).float().cpu().numpy() for field in fields(Logits)}
+        return {field.name: getattr(logits, field.name).detach().float().cpu().numpy() for field in fields(Logits)}
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.device.type != "cuda":
