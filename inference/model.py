@@ -96,7 +96,6 @@ class RasidModel(PreTrainedModel):
         self.proclitic = nn.Linear(width, MAX_PROCLITICS + 1)
         self.sector = nn.Linear(width, len(SECTORS))
         self.event_query = nn.Linear(width, len(EVENT_TYPES))
-        self.event_value = nn.Linear(width, width)
         self.event = nn.Parameter(torch.empty(len(EVENT_TYPES), width))
         self.event_bias = nn.Parameter(torch.zeros(len(EVENT_TYPES)))
         self.mode = nn.Parameter(torch.empty(len(MODE_COLUMNS), width))
@@ -156,8 +155,7 @@ class RasidModel(PreTrainedModel):
         mask = sentence_mask.unsqueeze(2)
         # a finite floor: a sentence without tokens gets a plain average, never a NaN
         weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1)
-        values = nn.functional.gelu(self.event_value(states))
-        return torch.einsum("bset,btw->bsew", weights, values)
+        return torch.einsum("bset,btw->bsew", weights, states)
 
 
 def build_encoder(settings: dict[str, Any]) -> PreTrainedModel:
