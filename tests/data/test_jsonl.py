@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from rasid.data.errors import DataError
 from rasid.data.jsonl import article_from_dict, article_to_dict, dumps, read_articles, read_records, write_articles
 from rasid.data.schema import Article, Event, Mention

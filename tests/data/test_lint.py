@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from rasid.data.lint import Finding, lint
 from rasid.data.markup import read_markup
 from rasid.data.schema import Article, Mention
@@ -15,7 +16,9 @@ def test_a_clean_article_has_no_findings() -> None:
     assert rules("قصف [الجيش السوري|A1:MIL] مدينة [حلب|L1].", "@ ASSAULT ; A1 ; ; L1", "وساد الهدوء.") == []
 
 
-@pytest.mark.parametrize("line", ["وصل [الوزير،|A1:GOV]", "وصل [-الوزير|A1:GOV]", "وصل [(الوزير)|A1:GOV]", "في [حلب.|L1]"])
+@pytest.mark.parametrize(
+    "line", ["وصل [الوزير،|A1:GOV]", "وصل [-الوزير|A1:GOV]", "وصل [(الوزير)|A1:GOV]", "في [حلب.|L1]"]
+)
 def test_edge_finds_punctuation_at_the_edge(line: str) -> None:
     assert ("edge", 0) in rules(line)
 
@@ -64,7 +67,10 @@ def test_proclitic_finds_a_letter_before_the_article(surface: str) -> None:
     assert rules(f"قال [{surface}|A1:MIL]") == [("proclitic", 0)]
 
 
-@pytest.mark.parametrize("line", ["قال [والد الطفل|A1:CVL]", "زار [بيروت|L1]", "قال [الجيش|A1:MIL]", "و[الجيش|A1:MIL]"])
+@pytest.mark.parametrize(
+    "line",
+    ["قال [والد الطفل|A1:CVL]", "قالت [والدتهم|A1:CVL]", "زار [بيروت|L1]", "قال [الجيش|A1:MIL]", "و[الجيش|A1:MIL]"],
+)
 def test_proclitic_leaves_names_that_begin_with_such_a_letter(line: str) -> None:
     assert rules(line) == []
 
@@ -91,7 +97,9 @@ def test_ids_leaves_one_surface_of_two_labels_and_repeated_ids() -> None:
     assert rules("زار [تركيا|L1]", "قالت [تركيا|A1:GOV]", "ثم [تركيا|L1]") == []
 
 
-@pytest.mark.parametrize("line", ["قصفت الطائرات الحي", "واعتقلوا شابا", "فانسحب الوفد", "اشتباكات عنيفة", "والتقى الوفد"])
+@pytest.mark.parametrize(
+    "line", ["قصفت الطائرات الحي", "واعتقلوا شابا", "فانسحب الوفد", "اشتباكات عنيفة", "والتقى الوفد"]
+)
 def test_no_event_finds_a_cue_in_a_sentence_without_events(line: str) -> None:
     assert rules("نص.", line) == [("no-event", 1)]
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from rasid.data.errors import DataError
 from rasid.data.markup import parse_event, parse_sentence, read_markup, write_markup
 from rasid.data.schema import Article, Event, Mention
@@ -69,6 +70,16 @@ def test_line_ends_of_windows_and_missing_headers() -> None:
 def test_headers_before_the_id_belong_to_its_article() -> None:
     (found,) = read("# date: 2024\n# id: خبر\nنص قصير.")
     assert (found.id, found.date) == ("خبر", "2024")
+
+
+def test_a_second_id_ends_an_article_that_has_no_sentence() -> None:
+    assert read("# id: أ\n# id: ب\nنص.") == [Article(id="أ", text=""), Article(id="ب", text="نص.", sentences=((0, 3),))]
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n", " "])
+def test_a_sentence_may_end_in_white_space(end: str) -> None:
+    article = Article(id="x", text=f"نص{end}", sentences=((0, 2 + len(end)),))
+    assert read(write_markup(article)) == [article]
 
 
 def test_a_header_form_after_a_sentence_is_a_sentence() -> None:
@@ -141,7 +152,9 @@ def articles(draw: st.DrawFn) -> Article:
         text += draw(inner.map(lambda s: s + "."))
         sentences.append((start, len(text)))
         kind, mode = draw(st.sampled_from([("AID", None), ("ASSAULT", "suicide-attack"), ("COERCE", "martial-law")]))
-        actors, places = (st.lists(st.sampled_from(known[p]), unique=True).map(tuple) if known[p] else st.just(()) for p in "AL")
+        actors, places = (
+            st.lists(st.sampled_from(known[p]), unique=True).map(tuple) if known[p] else st.just(()) for p in "AL"
+        )
         events += [Event(kind, index, mode, draw(actors), draw(actors), draw(places))] if draw(st.booleans()) else []
     header = st.text(LETTERS + " :;#@[]|\\", max_size=8).map(str.strip)
     return Article(

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import FrozenInstanceError
 
 import pytest
+
 from rasid.data.errors import DataError
 from rasid.data.schema import Article, Event, Mention
 from rasid.data.scheme import EVENT_TYPES, LABELS, MODES, SECTORS
@@ -16,7 +17,12 @@ TURKEY = Mention(33, 38, "ACTOR", "A2", "GOV")
 
 
 def article(**changes: object) -> Article:
-    values: dict[str, object] = {"id": "خبر-1", "text": TEXT, "sentences": SENTENCES, "mentions": (ARMY, ALEPPO, TURKEY)}
+    values: dict[str, object] = {
+        "id": "خبر-1",
+        "text": TEXT,
+        "sentences": SENTENCES,
+        "mentions": (ARMY, ALEPPO, TURKEY),
+    }
     return Article(**{**values, **changes})  # type: ignore[arg-type]
 
 

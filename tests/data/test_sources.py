@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from rasid.data.errors import DataError
 from rasid.data.jsonl import dumps, write_articles
 from rasid.data.schema import Article, Event, Mention
@@ -81,7 +82,7 @@ def test_broken_records_stand_in_their_places(tmp_path: Path) -> None:
 
 
 def test_labels_that_do_not_fit_their_text_name_file_line_and_id(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.jsonl", '{"id": "ب", "sha256": "%s", "sentences": [[0, 9]]}' % digest("قصير"))
+    path = write(tmp_path / "a.jsonl", dumps({"id": "ب", "sha256": digest("قصير"), "sentences": [[0, 9]]}))
     (error,) = read_labelled(path, {digest("قصير"): "قصير"})
     assert str(error).startswith(f"{path}:1: ب: sentence [0, 9)")
 

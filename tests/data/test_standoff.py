@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from rasid.data.errors import DataError
 from rasid.data.jsonl import dumps
 from rasid.data.schema import Article, Event, Mention
@@ -101,7 +102,9 @@ def test_single_files_and_several_places(tmp_path: Path) -> None:
 
 def test_what_cannot_be_a_text_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
-    (tmp_path / "mixed.jsonl").write_bytes(b'{"text": 5}\n{"text": broken\n["text"]\n{"title": "x"}\n{"text": "\xd8\xa3"}')
+    (tmp_path / "mixed.jsonl").write_bytes(
+        b'{"text": 5}\n{"text": broken\n["text"]\n{"title": "x"}\n{"text": "\xd8\xa3"}'
+    )
     assert list(index_texts(tmp_path).values()) == ["أ"]
 
 

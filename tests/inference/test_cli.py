@@ -63,7 +63,9 @@ BAD_LINES = [
 
 
 @pytest.mark.parametrize(("line", "message"), BAD_LINES, ids=[m for _, m in BAD_LINES])
-def test_a_bad_line_gets_an_error_key_and_the_others_are_tagged(rasid, tmp_path: Path, line: bytes, message: str) -> None:  # noqa: ANN001
+def test_a_bad_line_gets_an_error_key_and_the_others_are_tagged(
+    rasid, tmp_path: Path, line: bytes, message: str
+) -> None:  # noqa: ANN001
     path = tmp_path / "in.jsonl"
     good = json.dumps({"id": "good", "text": ARABIC}).encode()
     path.write_bytes(b"\n".join([good, line, good.replace(b"good", b"last")]))
@@ -89,7 +91,9 @@ BAD_FILES = [
 
 
 @pytest.mark.parametrize(("name", "content", "message"), BAD_FILES, ids=[n for n, _, _ in BAD_FILES])
-def test_a_bad_file_is_named_and_the_others_are_tagged(rasid, tmp_path: Path, name: str, content: bytes, message: str) -> None:  # noqa: ANN001
+def test_a_bad_file_is_named_and_the_others_are_tagged(
+    rasid, tmp_path: Path, name: str, content: bytes, message: str
+) -> None:  # noqa: ANN001
     bad, good = tmp_path / name, tmp_path / "good.txt"
     bad.write_bytes(content)
     good.write_text(ARABIC, encoding="utf-8")
@@ -147,7 +151,9 @@ def test_nothing_to_tag_is_a_usage_error(rasid) -> None:  # noqa: ANN001
     assert result.exit_code == 2 and "--sample" in result.stderr
 
 
-def test_evaluate_scores_predictions_and_prints_json(rasid, gold_file: Path, gold: list[Article], tmp_path: Path) -> None:  # noqa: ANN001
+def test_evaluate_scores_predictions_and_prints_json(
+    rasid, gold_file: Path, gold: list[Article], tmp_path: Path
+) -> None:  # noqa: ANN001
     perfect = rasid("evaluate", "--gold", gold_file, "--predictions", gold_file, "--json", "--resamples", "20")
     assert perfect.exit_code == 0
     assert json.loads(perfect.stdout)["layers"]["ACTOR"]["f1"] == 1.0
@@ -163,7 +169,9 @@ def test_evaluate_runs_a_model_and_prints_a_table(rasid, gold_file: Path) -> Non
     assert "event macro" in result.stdout and "2 articles" in result.stdout
 
 
-def test_evaluate_names_a_gold_article_without_prediction(rasid, gold_file: Path, gold: list[Article], tmp_path: Path) -> None:  # noqa: ANN001
+def test_evaluate_names_a_gold_article_without_prediction(
+    rasid, gold_file: Path, gold: list[Article], tmp_path: Path
+) -> None:  # noqa: ANN001
     path = tmp_path / "pred.jsonl"
     write_articles(path, gold[:1])
     result = rasid("evaluate", "--gold", gold_file, "--predictions", path)

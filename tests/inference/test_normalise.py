@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from rasid.inference.normalise import key, normalise
 
 MARKS = "\u064b\u064e\u064f\u0651\u0652\u0670\u0640\u06e5\u0615"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from rasid.inference.segment import segment
 
 
@@ -57,6 +58,7 @@ def test_a_missing_space_after_the_mark(parts: list[str]) -> None:
         "الإصدار 2.0.1 صدر",
         "زوروا www.aljazeera.net اليوم",
         "كتب a.b@example.org رسالة",
+        "قناة بي.بي.سي قالت",
     ],
 )
 def test_a_dot_inside_a_number_or_an_address_ends_nothing(text: str) -> None:

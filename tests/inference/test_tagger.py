@@ -40,7 +40,7 @@ def test_text_comes_back_as_given_with_marks_and_odd_characters(tagger: Tagger) 
     check(tagger.tag([text])[0], text)
 
 
-@given(st.text(alphabet=st.sampled_from("قوات النظام وبجاسم،.؟!\n ًـ«»\"()12aB😀\u200f\u0640_#-"), max_size=120))
+@given(st.text(alphabet=st.sampled_from('قوات النظام وبجاسم،.؟!\n ًـ«»"()12aB😀\u200f\u0640_#-'), max_size=120))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_keeps_the_invariants(tagger: Tagger, text: str) -> None:
     check(tagger.tag([text])[0], text)

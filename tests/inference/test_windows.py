@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from rasid.inference.windows import Window, owners, plan_windows
 
 LENGTHS = st.lists(st.integers(0, 14), max_size=12)

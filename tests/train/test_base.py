@@ -81,7 +81,9 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, NDArr
     return tensors
 
 
-def test_the_encoder_is_rebuilt_with_its_vocabulary_trimmed(registry: dict[str, NDArray[np.float32]], tmp_path: Path) -> None:
+def test_the_encoder_is_rebuilt_with_its_vocabulary_trimmed(
+    registry: dict[str, NDArray[np.float32]], tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     result = CliRunner().invoke(main, ["train", "base", "--out", str(out)])
     assert result.exit_code == 0, result.output
@@ -110,7 +112,16 @@ def test_dequantise_reads_low_nibbles_then_high_ones() -> None:
 @pytest.mark.parametrize(
     ("piece", "kept"),
     [
-        *(("▁وقصف", True), ("مُ", True), ("٢٠٢٢", True), ("▁«", True), ("SDF", True), ("▁", True), ("…", True), ("A", True)),
+        *(
+            ("▁وقصف", True),
+            ("مُ", True),
+            ("٢٠٢٢", True),
+            ("▁«", True),
+            ("SDF", True),
+            ("▁", True),
+            ("…", True),
+            ("A", True),
+        ),
         *(("▁house", False), ("گفت", False), ("ٹ", False), ("ж", False), ("▁中国", False), ("ید", False)),
     ],
 )
@@ -147,7 +158,13 @@ def test_an_encoder_from_a_folder_is_trimmed_the_same_way(tmp_path: Path) -> Non
     model = BertModel(config)
     source, out = tmp_path / "hub", tmp_path / "out"
     model.save_pretrained(source)
-    names = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>"}
+    names = {
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "unk_token": "<unk>",
+        "pad_token": "<pad>",
+        "mask_token": "<mask>",
+    }
     PreTrainedTokenizerFast(tokenizer_object=unigram(), **names).save_pretrained(source)
     result = CliRunner().invoke(main, ["train", "base", "--out", str(out), "--from", str(source)])
     assert result.exit_code == 0, result.output

@@ -92,7 +92,9 @@ def test_a_run_with_another_configuration_is_not_resumed(config_file: Path, tmp_
 
 
 def test_training_stops_when_dev_gets_no_better(config_file: Path, tmp_path: Path) -> None:
-    config = load_config(config_file, {"optim.epochs": "9", "optim.lr": "0.0", "optim.head_lr": "0.0", "optim.patience": "2"})
+    config = load_config(
+        config_file, {"optim.epochs": "9", "optim.lr": "0.0", "optim.head_lr": "0.0", "optim.patience": "2"}
+    )
     Training(config, tmp_path / "run", "cpu").run(quiet=True)
     epochs = [line["epoch"] for line in read_log(tmp_path / "run" / "log.jsonl") if "dev" in line and "epoch" in line]
     assert epochs == [1, 2, 3]
@@ -115,13 +117,17 @@ def test_an_evaluation_text_is_never_learnt_from(config_file: Path, tmp_path: Pa
         ({"size.big": "1"}, "unknown table"),
     ],
 )
-def test_a_configuration_that_makes_no_sense_is_refused(config_file: Path, change: dict[str, str], message: str) -> None:
+def test_a_configuration_that_makes_no_sense_is_refused(
+    config_file: Path, change: dict[str, str], message: str
+) -> None:
     with pytest.raises(DataError, match=message) as raised:
         load_config(config_file, change)
     assert "tiny.toml" in str(raised.value)
 
 
-def test_an_encoder_that_is_not_there_is_named(config_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_encoder_that_is_not_there_is_named(
+    config_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     config = load_config(config_file, {"model.encoder": str(tmp_path / "nowhere")})
     with pytest.raises(DataError, match="nowhere"):
