@@ -94,7 +94,7 @@ def _article() -> type:
     type=click.Path(path_type=Path),
     help="Gold articles: labelled .jsonl, markup .txt, stand-off .jsonl, or a folder.",
 )
-@click.option("--texts", multiple=True, type=click.Path(path_type=Path), help="Texts of stand-off gold labels.")
+@click.option("--texts", multiple=True, type=click.Path(path_type=Path), help="Texts of stand-off labels.")
 @click.option(
     "--predictions", type=click.Path(path_type=Path), help="Score these predictions (.jsonl) instead of a model's."
 )
@@ -134,11 +134,12 @@ def evaluate(
 
     if predictions is not None and model is not None:
         raise click.UsageError("give either --model or --predictions")
-    articles = load_labelled(gold, index_texts(*texts) if texts else {})
+    known = index_texts(*texts)
+    articles = load_labelled(gold, known)
     if not articles:
         raise DataError("there is no gold article", source=", ".join(map(str, gold)))
     if predictions is not None:
-        predicted = load_labelled([predictions])
+        predicted = load_labelled([predictions], known)
     else:
         from tqdm.auto import tqdm
 

@@ -1,0 +1,59 @@
+"""The checkpoint that ships with the package: it is there, it loads without a network, and it tags."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rasid.data.samples import sample_files
+from rasid.data.sources import load_labelled
+from rasid.inference.evaluation.scores import score
+from rasid.inference.tagger import SHIPPED, Tagger
+from rasid.train.cli import main
+
+TEST_SPLIT = Path(__file__).parents[2] / "data" / "corpus" / "test.jsonl"
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Tagger:
+    return Tagger.from_pretrained(device="cpu")
+
+
+def test_it_is_small_and_without_pickle() -> None:
+    sizes = {path.name: path.stat().st_size for path in SHIPPED.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= sizes.keys()
+    assert sum(sizes.values()) < 95e6
+    assert not any(name.endswith((".bin", ".pt", ".pkl", ".py")) for name in sizes)
+    assert "/" not in json.loads((SHIPPED / "config.json").read_text())["encoder"].get("_name_or_path", "")
+
+
+def test_it_reads_a_plain_sentence(shipped: Tagger) -> None:
+    text = "قصفت قوات النظام مدينة سرمين بريف إدلب، ما أدى إلى مقتل ثلاثة مدنيين."
+    article = shipped.tag([text])[0]
+    found = {(article.surface(m), m.label) for m in article.mentions}
+    assert {("قوات النظام", "ACTOR"), ("سرمين", "LOCATION"), ("ريف إدلب", "LOCATION"), ("مدنيين", "ACTOR")} <= found
+    (event,) = [e for e in article.events if e.type == "ASSAULT"]
+    names = {m.entity: article.surface(m) for m in article.mentions}
+    assert [names[e] for e in event.sources] == ["قوات النظام"]
+    assert "مدنيين" in [names[e] for e in event.targets]
+
+
+def test_it_scores_on_held_out_articles(shipped: Tagger) -> None:
+    gold = load_labelled([TEST_SPLIT])[:12]
+    scores = score(gold, shipped.tag(gold))
+    assert scores.counts["ACTOR"].f1 > 0.7
+    assert scores.counts["LOCATION"].f1 > 0.7
+    assert scores.counts["event type"].f1 > 0.6
+
+
+def test_the_sample_command_shows_every_sample() -> None:
+    result = CliRunner().invoke(main, ["tag", "--sample", "--device", "cpu"])
+    assert result.exit_code == 0
+    assert len(sample_files()) == 3
+    for path in sample_files():
+        assert path.name in result.stdout
+        assert path.read_text(encoding="utf-8").strip().splitlines()[0] in result.stdout
+    assert "ASSAULT" in result.stdout
