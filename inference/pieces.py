@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rasid.inference.normalise import normalise
+from rasid.inference.normalise import Normalised, normalise
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -74,14 +74,14 @@ def to_pieces(text: str, sentences: Sequence[tuple[int, int]], tokenizer: Tokeni
     ranges: list[tuple[int, int]] = []
     for begin, end in sentences:
         clean = normalise(text[begin:end])
-        found = list(_WORD.finditer(clean.text))
+        found = _find_words(clean)
         first_word, first_piece = len(ends), len(ids)
-        for word in found:
-            last = word.end() - 1
-            offsets = [int(clean.starts[min(word.start() + k, last)]) + begin for k in range(MAX_PROCLITICS + 1)]
+        for left, right in found:
+            last = right - 1
+            offsets = [int(clean.starts[min(left + k, last)]) + begin for k in range(MAX_PROCLITICS + 1)]
             starts.append(offsets)
             ends.append(int(clean.ends[last]) + begin)
-            proclitics.append(_count_proclitics(word.group()))
+            proclitics.append(_count_proclitics(clean.text[left:right]))
         sentence_ids, owners = _tokenise(clean.text, found, tokenizer)
         ids.extend(sentence_ids)
         piece_words.extend(owner + first_word for owner in owners)
@@ -96,12 +96,23 @@ def to_pieces(text: str, sentences: Sequence[tuple[int, int]], tokenizer: Tokeni
     )
 
 
+def _find_words(clean: Normalised) -> list[tuple[int, int]]:
+    """Return the words of a sentence; those that share a raw character, as the words of U+FDFA do, are one."""
+    found: list[tuple[int, int]] = []
+    for match in _WORD.finditer(clean.text):
+        left, right = match.span()
+        if found and clean.starts[left] < clean.ends[found[-1][1] - 1]:
+            left = found.pop()[0]
+        found.append((left, right))
+    return found
+
+
 def _count_proclitics(word: str) -> int:
     leading = _LEADING.match(word)
     return min(leading.end() if leading else 0, len(word) - 1)
 
 
-def _tokenise(text: str, words: list[re.Match[str]], tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+def _tokenise(text: str, words: list[tuple[int, int]], tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
     """Return the ids of a sentence's pieces and the word of each; a word that gets no piece takes the unknown one."""
     ids: list[int] = []
     owners: list[int] = []
@@ -114,21 +125,21 @@ def _tokenise(text: str, words: list[re.Match[str]], tokenizer: Tokenizer) -> tu
                 left += 1
             if left >= right:
                 continue
-            while word < len(words) and words[word].end() <= left:
+            while word < len(words) and words[word][1] <= left:
                 word += 1
-            if word < len(words) and words[word].start() < right:
+            if word < len(words) and words[word][0] < right:
                 ids.append(piece)
                 owners.append(word)
     return _fill_gaps(ids, owners, len(words), tokenizer)
 
 
-def _chunks(text: str, words: list[re.Match[str]]) -> list[tuple[int, int]]:
+def _chunks(text: str, words: list[tuple[int, int]]) -> list[tuple[int, int]]:
     if len(text) <= _CHUNK:
         return [(0, len(text))]
     cuts = [0]
-    for word in words:
-        if word.start() - cuts[-1] >= _CHUNK:
-            cuts.append(word.start())
+    for start, _ in words:
+        if start - cuts[-1] >= _CHUNK:
+            cuts.append(start)
     return list(zip(cuts, [*cuts[1:], len(text)], strict=True))
 
 

@@ -56,7 +56,7 @@ def wordpiece_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
 
 @pytest.fixture(scope="session")
 def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random two-layer BERT with a WordPiece vocabulary: it stands for AraBERT, through the same `from_pretrained`."""
+    """A random two-layer BERT with a WordPiece vocabulary: it stands for AraBERT, by the same `from_pretrained`."""
     folder = tmp_path_factory.mktemp("encoder")
     tokenizer = wordpiece_tokenizer([article.text for article in gold_articles()])
     torch.manual_seed(0)

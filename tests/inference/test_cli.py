@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,11 +13,13 @@ from rasid.data.jsonl import read_articles, write_articles
 from rasid.data.schema import Article
 from rasid.train.cli import main
 
+Run = Callable[..., Result]
+
 ARABIC = "انسحبت قوات النظام من مدينة جاسم."
 
 
 @pytest.fixture
-def rasid(model_folder: Path) -> object:
+def rasid(model_folder: Path) -> Run:
     def call(*args: object, stdin: str | bytes | None = None) -> Result:
         extra = ["--model", str(model_folder)] if args[0] in ("tag", "evaluate") and "--predictions" not in args else []
         return CliRunner().invoke(main, [*map(str, args), *extra], input=stdin)
@@ -28,7 +31,7 @@ def records(text: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
-def test_a_text_file_becomes_one_record(rasid, tmp_path: Path) -> None:  # noqa: ANN001
+def test_a_text_file_becomes_one_record(rasid: Run, tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text(ARABIC, encoding="utf-8")
     result = rasid("tag", path)
@@ -38,7 +41,7 @@ def test_a_text_file_becomes_one_record(rasid, tmp_path: Path) -> None:  # noqa:
     assert record["sentences"] == [[0, len(ARABIC)]]
 
 
-def test_jsonl_keeps_other_keys_and_order(rasid, tmp_path: Path) -> None:  # noqa: ANN001
+def test_jsonl_keeps_other_keys_and_order(rasid: Run, tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     lines = [{"id": str(i), "text": ARABIC, "url": f"u{i}", "nested": {"a": [i]}} for i in range(20)]
     path.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
@@ -64,8 +67,8 @@ BAD_LINES = [
 
 @pytest.mark.parametrize(("line", "message"), BAD_LINES, ids=[m for _, m in BAD_LINES])
 def test_a_bad_line_gets_an_error_key_and_the_others_are_tagged(
-    rasid, tmp_path: Path, line: bytes, message: str
-) -> None:  # noqa: ANN001
+    rasid: Run, tmp_path: Path, line: bytes, message: str
+) -> None:
     path = tmp_path / "in.jsonl"
     good = json.dumps({"id": "good", "text": ARABIC}).encode()
     path.write_bytes(b"\n".join([good, line, good.replace(b"good", b"last")]))
@@ -92,8 +95,8 @@ BAD_FILES = [
 
 @pytest.mark.parametrize(("name", "content", "message"), BAD_FILES, ids=[n for n, _, _ in BAD_FILES])
 def test_a_bad_file_is_named_and_the_others_are_tagged(
-    rasid, tmp_path: Path, name: str, content: bytes, message: str
-) -> None:  # noqa: ANN001
+    rasid: Run, tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
     bad, good = tmp_path / name, tmp_path / "good.txt"
     bad.write_bytes(content)
     good.write_text(ARABIC, encoding="utf-8")
@@ -104,13 +107,13 @@ def test_a_bad_file_is_named_and_the_others_are_tagged(
     assert second["id"] == "good.txt" and "error" not in second
 
 
-def test_a_missing_file_is_one_clear_error(rasid, tmp_path: Path) -> None:  # noqa: ANN001
+def test_a_missing_file_is_one_clear_error(rasid: Run, tmp_path: Path) -> None:
     result = rasid("tag", tmp_path / "nowhere.txt")
     assert result.exit_code == 3
     assert "nowhere.txt" in result.stderr and "Traceback" not in result.output
 
 
-def test_parquet_in_and_out(rasid, tmp_path: Path) -> None:  # noqa: ANN001
+def test_parquet_in_and_out(rasid: Run, tmp_path: Path) -> None:
     source, out = tmp_path / "in.parquet", tmp_path / "out.parquet"
     rows = {"id": ["1", "2", "3"], "text": [ARABIC, None, ARABIC], "url": ["u", "v", "w"]}
     pq.write_table(pa.table(rows), source)
@@ -124,13 +127,13 @@ def test_parquet_in_and_out(rasid, tmp_path: Path) -> None:  # noqa: ANN001
     assert all({"start", "end", "label", "entity", "sector", "score"} == m.keys() for m in found[0]["mentions"])
 
 
-def test_standard_input_takes_json_lines_or_a_text(rasid) -> None:  # noqa: ANN001
+def test_standard_input_takes_json_lines_or_a_text(rasid: Run) -> None:
     assert records(rasid("tag", "-", stdin=ARABIC).stdout)[0]["text"] == ARABIC
     lines = json.dumps({"id": "7", "text": ARABIC}) + "\n"
     assert records(rasid("tag", "-", stdin=lines).stdout)[0]["id"] == "7"
 
 
-def test_text_format_shows_the_sentence_and_its_labels(rasid) -> None:  # noqa: ANN001
+def test_text_format_shows_the_sentence_and_its_labels(rasid: Run) -> None:
     result = rasid("tag", "-", "--format", "text", stdin=ARABIC)
     assert result.exit_code == 0
     assert ARABIC in result.stdout
@@ -139,21 +142,21 @@ def test_text_format_shows_the_sentence_and_its_labels(rasid) -> None:  # noqa: 
     assert "\x1b[" in rasid("tag", "-", "--format", "text", "--color", stdin=ARABIC).stdout
 
 
-def test_a_failed_job_leaves_no_half_written_output(rasid, tmp_path: Path) -> None:  # noqa: ANN001
+def test_a_failed_job_leaves_no_half_written_output(rasid: Run, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     result = rasid("tag", "-", "-o", out, stdin=ARABIC)
     assert result.exit_code == 1 and "--format" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_to_tag_is_a_usage_error(rasid) -> None:  # noqa: ANN001
+def test_nothing_to_tag_is_a_usage_error(rasid: Run) -> None:
     result = rasid("tag")
     assert result.exit_code == 2 and "--sample" in result.stderr
 
 
 def test_evaluate_scores_predictions_and_prints_json(
-    rasid, gold_file: Path, gold: list[Article], tmp_path: Path
-) -> None:  # noqa: ANN001
+    rasid: Run, gold_file: Path, gold: list[Article], tmp_path: Path
+) -> None:
     perfect = rasid("evaluate", "--gold", gold_file, "--predictions", gold_file, "--json", "--resamples", "20")
     assert perfect.exit_code == 0
     assert json.loads(perfect.stdout)["layers"]["ACTOR"]["f1"] == 1.0
@@ -163,15 +166,15 @@ def test_evaluate_scores_predictions_and_prints_json(
     assert json.loads(nothing.stdout)["layers"]["ACTOR"]["f1"] == 0.0
 
 
-def test_evaluate_runs_a_model_and_prints_a_table(rasid, gold_file: Path) -> None:  # noqa: ANN001
+def test_evaluate_runs_a_model_and_prints_a_table(rasid: Run, gold_file: Path) -> None:
     result = rasid("evaluate", "--gold", gold_file, "--resamples", "10")
     assert result.exit_code == 0
     assert "event macro" in result.stdout and "2 articles" in result.stdout
 
 
 def test_evaluate_names_a_gold_article_without_prediction(
-    rasid, gold_file: Path, gold: list[Article], tmp_path: Path
-) -> None:  # noqa: ANN001
+    rasid: Run, gold_file: Path, gold: list[Article], tmp_path: Path
+) -> None:
     path = tmp_path / "pred.jsonl"
     write_articles(path, gold[:1])
     result = rasid("evaluate", "--gold", gold_file, "--predictions", path)
@@ -179,7 +182,7 @@ def test_evaluate_names_a_gold_article_without_prediction(
     assert gold[1].id in result.stderr
 
 
-def test_data_commands_convert_and_join(rasid, gold_file: Path, gold: list[Article], tmp_path: Path) -> None:  # noqa: ANN001
+def test_data_commands_convert_and_join(rasid: Run, gold_file: Path, gold: list[Article], tmp_path: Path) -> None:
     markup, labels, joined = tmp_path / "m.txt", tmp_path / "labels.jsonl", tmp_path / "joined.jsonl"
     assert rasid("data", "convert", gold_file, "-o", markup).exit_code == 0
     assert rasid("data", "check", markup, "--lint").exit_code == 0
@@ -193,7 +196,7 @@ def test_data_commands_convert_and_join(rasid, gold_file: Path, gold: list[Artic
     assert alone.exit_code == 1 and "not among the texts given" in alone.output
 
 
-def test_data_stats_counts(rasid, gold_file: Path) -> None:  # noqa: ANN001
+def test_data_stats_counts(rasid: Run, gold_file: Path) -> None:
     found = json.loads(rasid("data", "stats", gold_file, "--json").stdout)
     assert found["size"]["articles"] == 2
     assert found["size"]["sentences"] == 5
