@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -26,6 +25,7 @@ SHIPPED: Final = Path(__file__).parent / "checkpoints" / "rasid-base"
 # Pieces of a padded batch; windows read ahead so that those of like length meet.
 _BATCH_TOKENS: Final = 2048
 _ARTICLES_AT_ONCE: Final = 16
+_CHARACTERS_AT_ONCE: Final = 50_000
 
 
 class Runtime(Protocol):
@@ -103,14 +103,13 @@ class Tagger:
             Articles with sentences, mentions and events, each with its probability. A text without a letter of any
             script gets its sentences and no labels.
         """
-        source = iter(articles)
-        number = 0
-        while chunk := list(islice(source, _ARTICLES_AT_ONCE)):
-            batch = []
-            for item in chunk:
-                number += 1
-                batch.append(Article(id=str(number), text=item) if isinstance(item, str) else item)
-            yield from self._tag_chunk(batch, min_score)
+        chunk: list[Article] = []
+        for number, item in enumerate(articles, start=1):
+            chunk.append(Article(id=str(number), text=item) if isinstance(item, str) else item)
+            if len(chunk) == _ARTICLES_AT_ONCE or sum(len(a.text) for a in chunk) >= _CHARACTERS_AT_ONCE:
+                yield from self._tag_chunk(chunk, min_score)
+                chunk = []
+        yield from self._tag_chunk(chunk, min_score)
 
     def _tag_chunk(self, articles: list[Article], min_score: float) -> Iterator[Article]:
         sentences = [list(a.sentences) or segment(a.text) for a in articles]

@@ -17,7 +17,7 @@ from rasid.inference.segment import segment
 
 SURE = 8.0
 KNOWN = "قصف الجيش بلدة قوات في من ، . ! قال"
-TOKENIZER: Tokenizer = wordpiece_tokenizer([KNOWN, "ا ب ت ث ج ح خ د ر س ش ع ف ق ك ل م ن ه و ي ى ة إ أ ؤ ئ ط ظ ص"]).backend_tokenizer
+TOKENIZER: Tokenizer = wordpiece_tokenizer([KNOWN, " ".join("ابتثجحخدرسشعفقكلمنهويىةإأؤئطظص")]).backend_tokenizer
 ROLE_SIZE = 3
 
 
@@ -220,7 +220,7 @@ def test_no_words_no_spans() -> None:
 def test_entities_are_joined_by_their_normalised_name_and_their_label() -> None:
     text = "قصف الجَيشُ قوات «الجيش» في ألمانيا. قال الجيـش في المانيا وحماة ثم حماه"
     network = Network(text).layers(actor="OBBBII OO O OB", location="OOOOOO OB O OO OBBOB")
-    network.proclitics(12, 1)
+    network.proclitics(13, 1)
     article = network.article()
     assert [(article.surface(m), m.entity) for m in article.mentions] == [
         ("الجَيشُ", "A1"),
@@ -259,8 +259,8 @@ def test_min_score_drops_mentions_and_they_take_no_part() -> None:
     network = Network("قصف الجيش قوات").layers(actor="OBB").event(0, "ASSAULT").role([1], 1).role([2], 2)
     network.scores.actor[2] = [0.0, 1.0, 0.0]
     (sure, unsure) = network.article().mentions
-    assert (sure.score or 0) > 0.99 > 0.7 > (unsure.score or 0)
-    article = network.article(min_score=0.7)
+    assert (sure.score or 0) > 0.99 > 0.9 > (unsure.score or 0)
+    article = network.article(min_score=0.9)
     assert [article.surface(m) for m in article.mentions] == ["الجيش"]
     assert article.events[0].roles == (("A1",), (), ())
 

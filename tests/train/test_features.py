@@ -167,3 +167,164 @@ def ambiguous(roles: set[Role]) -> set[tuple[int, str, str]]:
     for sentence, kind, _, who in roles:
         seen[sentence, kind, who] = seen.get((sentence, kind, who), 0) + 1
     return {place for place, count in seen.items() if count > 1}
+
+
+def check_oracle(article: Article, tokenizer: Tokenizer, size: int) -> None:
+    found = oracle(article, tokenizer, size)
+    assert spans(found) == spans(article)
+    assert heads(found) == heads(article)
+    gold = gold_roles(article)
+    assert {r for r in found_roles(found) if (r[0], r[1], r[3]) not in ambiguous(gold)} == {
+        r for r in gold if (r[0], r[1], r[3]) not in ambiguous(gold)
+    }
+
+
+@pytest.mark.parametrize("size", [6, 24, 254])
+def test_what_is_learnt_from_the_fixture_is_what_is_decoded(size: int) -> None:
+    gold = gold_articles()
+    for article in gold:
+        assert gold_roles(article)
+        assert not ambiguous(gold_roles(article))
+        check_oracle(article, tokenizer_of(gold), size)
+
+
+@pytest.mark.parametrize("size", [24, 254])
+def test_what_is_learnt_from_the_corpus_is_what_is_decoded(size: int) -> None:
+    sample = list(read_articles(DEV))[::10]
+    tokenizer = tokenizer_of(sample)
+    roles = [gold_roles(article) for article in sample]
+    assert sum(map(len, roles)) > 100
+    # names in two roles of one event are all that the model cannot say, and they are few
+    assert sum(len(ambiguous(r)) for r in roles) <= 2
+    for article in sample:
+        check_oracle(article, tokenizer, size)
+
+
+def test_the_oracle_fails_where_the_labels_are_not_those_of_the_text() -> None:
+    first, second = gold_articles()
+    tokenizer = tokenizer_of([first, second])
+    moved = [Mention(m.start + 1, m.end, m.label, m.entity, m.sector) for m in first.mentions]
+    wrong = Article(first.id, first.text, "", first.sentences, tuple(moved), first.events)
+    assert spans(oracle(wrong, tokenizer, 254)) != spans(wrong)
+
+
+def first_features(markup: str) -> tuple[Article, Features]:
+    (article,) = articles(markup)
+    return article, to_features(article, tokenizer_of([article]))
+
+
+def pieces_of(features: Features, article: Article, first: int, last: int) -> str:
+    words = features.pieces.words[first:last]
+    return article.text[features.pieces.starts[words[0], 0] : features.pieces.ends[words[-1]]]
+
+
+def test_tags_of_nested_mentions_and_their_proclitics() -> None:
+    article, features = first_features("# id: a\nوطالب و[أهالي [سرمين|L1]|A1:CVL] ب[الأمم المتحدة|A2:IGO] ل[لنظام|A3:MIL].")
+    begins = np.searchsorted(features.pieces.words, np.arange(len(features.pieces.ends)))
+    assert features.actor[begins].tolist() == [0, 1, 2, 1, 2, 1, 0]
+    assert features.location[begins].tolist() == [0, 0, 1, 0, 0, 0, 0]
+    assert features.proclitic[begins].tolist() == [IGNORE, 1, 0, 1, IGNORE, 1, IGNORE]
+    later = np.setdiff1d(np.arange(len(features.pieces.ids)), begins)
+    assert len(later)
+    assert set(features.proclitic[later].tolist()) == {IGNORE}
+    # later pieces of a word inside a span say I, and those of words outside it say O
+    inside = features.actor[begins][features.pieces.words[later]] > 0
+    assert features.actor[later].tolist() == np.where(inside, 2, 0).tolist()
+    surfaces = [pieces_of(features, article, m.first, m.last) for m in features.mentions]
+    assert surfaces == ["وأهالي سرمين", "سرمين", "بالأمم المتحدة", "للنظام"]
+    assert [m.sector for m in features.mentions] == [*map(SECTORS.index, ["CVL"]), IGNORE, *map(SECTORS.index, ["IGO", "MIL"])]
+    assert [m.actor for m in features.mentions] == [True, False, True, True]
+
+
+def test_a_mention_inside_a_word_takes_the_whole_word() -> None:
+    text = "قصف الجيشالسوري بلدة"
+    mention = Mention(4, 9, "ACTOR", "A1", "MIL")
+    article = Article("a", text, sentences=((0, len(text)),), mentions=(mention,))
+    features = to_features(article, tokenizer_of([article]))
+    (labelled,) = features.mentions
+    assert pieces_of(features, article, labelled.first, labelled.last) == "الجيشالسوري"
+    assert features.proclitic[labelled.first] == 0
+
+
+def test_several_events_of_a_type_in_a_sentence_are_one() -> None:
+    _, features = first_features(
+        "# id: a\nقصف [الجيش|A1:MIL] [حماة|L1] و[حلب|L2] وهاجم [الثوار|A2:REB] [الجيش|A1:MIL].\n"
+        "@ ASSAULT.aerial ; A1 ; ; L1\n@ ASSAULT.firearms ; A2 ; A1 ; L2\n@ RETREAT ; A1 ; ;"
+    )
+    assault, retreat = features.events
+    assert (assault.type, assault.sentence) == (EVENT_TYPES.index("ASSAULT"), 0)
+    assert MODE_COLUMNS[assault.mode] == ("ASSAULT", "aerial")
+    # the first event says what an entity is; the later ones add others
+    assert assault.roles == {"A1": 1, "L1": 3, "A2": 1, "L2": 3}
+    assert (EVENT_TYPES[retreat.type], MODE_COLUMNS[retreat.mode], retreat.roles) == ("RETREAT", ("RETREAT", None), {"A1": 1})
+
+
+FAR = "# id: a\nقصف [الجيش|A1:MIL].\n@ ASSAULT ; A1 ; A2 ; L1\nقال.\n[الجيش|A1:MIL] في [حماة|L1].\nقال [ناشط|A3:CVL].\n[الثوار|A2:REB]."
+
+
+def test_pairs_are_mentions_near_an_event_with_their_distance_and_role() -> None:
+    article, features = first_features(FAR)
+    labels = collate([features], [(0, whole(features))], SPECIAL)
+    rows = [
+        (pieces_of(features, article, labels.spans[m][1] - 1, labels.spans[m][2] - 1), distance - MAX_DISTANCE, role)
+        for m, _, _, _, distance, role in labels.pairs.tolist()
+    ]
+    # the army's second mention is left out, being named in the sentence itself; the rebels are too far away
+    assert rows == [("الجيش", 0, 1), ("حماة", 2, 3), ("ناشط", 3, 0)]
+    assert [labels.batch.sentence_mask[0, slot].nonzero()[0].tolist() for _, slot, _, _ in labels.modes.tolist()] == [
+        list(range(1, 1 + int(features.pieces.lengths[0])))
+    ]
+
+
+@pytest.mark.parametrize("size", [5, 17, 60])
+def test_labels_of_windows_are_those_of_the_article(size: int) -> None:
+    gold = gold_articles()
+    features = [to_features(article, tokenizer_of(gold)) for article in gold]
+    windows = [(i, w) for i, f in enumerate(features) for w in plan_windows(f.pieces.lengths.tolist(), size)]
+    labels = collate(features, windows, SPECIAL)
+    mentions = iter(zip(labels.spans.tolist(), labels.sectors.tolist(), strict=True))
+    events = iter(labels.modes.tolist())
+    for row, (index, window) in enumerate(windows):
+        item, length = features[index], len(window)
+        for name in ("actor", "location", "proclitic"):
+            tags = getattr(labels, name)[row]
+            assert tags[1 : length + 1].tolist() == getattr(item, name)[window.start : window.end].tolist()
+            assert {*tags[:1].tolist(), *tags[length + 1 :].tolist()} == {IGNORE}
+        for mention in item.mentions:
+            if window.start <= mention.first and mention.last <= window.end:
+                shift = 1 - window.start
+                assert next(mentions) == ([row, mention.first + shift, mention.last + shift], mention.sector)
+        assert labels.event_mask[row].sum() == len(window.sentences)
+        seen = {sentence: slot for slot, (_, _, sentence) in enumerate(window.sentences)}
+        here = [e for e in item.events if e.sentence in seen]
+        assert [next(events) for _ in here] == [[row, seen[e.sentence], e.type, e.mode] for e in here]
+        assert labels.event[row].sum() == len(here)
+        assert all(labels.event[row, seen[e.sentence], e.type] == 1 for e in here)
+    assert next(mentions, None) is None
+    assert next(events, None) is None
+    for mention, row, slot, kind, distance, _ in labels.pairs.tolist():
+        assert labels.spans[mention, 0] == row
+        assert labels.event[row, slot, kind] == 1
+        assert 0 <= distance <= 2 * MAX_DISTANCE
+
+
+def test_a_batch_without_labels_has_empty_arrays_of_the_right_shape() -> None:
+    _, features = first_features("# id: a\nقال ناشط.")
+    labels = collate([features], [(0, whole(features))], SPECIAL)
+    shapes = [array.shape for array in (labels.spans, labels.sectors, labels.modes, labels.pairs)]
+    assert shapes == [(0, 3), (0,), (0, 4), (0, 6)]
+    assert not labels.event.any()
+    assert labels.event_mask.tolist() == [[True]]
+
+
+def test_an_epoch_covers_every_piece_and_the_next_cuts_otherwise() -> None:
+    features = [to_features(article, tokenizer_of(gold_articles())) for article in gold_articles()]
+    epochs = [plan_epoch(features, 40, np.random.default_rng(seed)) for seed in range(8)]
+    for planned in epochs:
+        assert [index for index, _ in planned] == sorted(index for index, _ in planned)
+        assert all(len(window) <= 40 for _, window in planned)
+        for index, item in enumerate(features):
+            covered = {p for i, w in planned if i == index for p in range(w.start, w.end)}
+            assert covered == set(range(len(item.pieces.ids)))
+    assert len({tuple((i, w.start, w.end) for i, w in planned) for planned in epochs}) > 1
+    assert epochs[0] == plan_epoch(features, 40, np.random.default_rng(0))
