@@ -241,9 +241,13 @@ class _RoleScorer:
         near = np.flatnonzero(np.abs(distance) <= MAX_DISTANCE)
         logits = self._states[near] @ self._scores.event_role[sentence, kind]
         probabilities = softmax(logits + self._scores.role_bias[distance[near] + MAX_DISTANCE])
+        # an entity named in the event's own sentence is judged there, as in training
+        here = {self._mentions[i].entity for i in near.tolist() if distance[i] == 0}
         best: dict[str, tuple[float, int]] = {}
         for row, index in zip(probabilities, near.tolist(), strict=True):
             mention = self._mentions[index]
+            if distance[index] and mention.entity in here:
+                continue
             allowed = row.copy()
             # actors are never places and places never act
             allowed[[3] if mention.label == ACTOR else [1, 2]] = 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -97,8 +97,9 @@ class TrainingBatch:
 
 def to_features(article: Article, tokenizer: Tokenizer) -> Features:
     """Put an article's labels onto its pieces."""
-    sentences = list(article.sentences) or segment(article.text)
-    pieces = to_pieces(article.text, sentences, tokenizer)
+    if not article.sentences:
+        article = replace(article, sentences=tuple(segment(article.text)))
+    pieces = to_pieces(article.text, article.sentences, tokenizer)
     layers = {name: np.zeros(len(pieces.ids), dtype=np.int64) for name in (True, False)}
     proclitic = np.full(len(pieces.ids), IGNORE, dtype=np.int64)
     begins = np.searchsorted(pieces.words, np.arange(len(pieces.ends) + 1))

@@ -1,7 +1,7 @@
 """How a model comes to be: features, epochs, dev scores, checkpoints that resume, and the folder that ships.
 
 The folder of a run holds `log.jsonl` (a line every few steps and a line an epoch), `last/` (all that resuming needs),
-`best/` (the weights of the best epoch) and, when it is done, `model/` (what `Tagger.from_pretrained` loads).
+`best.safetensors` (the weights of the best epoch) and, when it is done, `model/` (what `Tagger.from_pretrained` loads).
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class Training:
         optimizer = make_optimizer(self.model, optim)
         model, optimizer = self.accelerator.prepare(self.model, optimizer)
         average = _Average(self.model, optim.average) if optim.average else None
-        if resume and (self.out / "last" / "progress.json").is_file():
+        if resume and self._has_checkpoint():
             self._restore(optimizer, average)
         else:
             (self.out / "log.jsonl").unlink(missing_ok=True)
@@ -226,6 +226,13 @@ class Training:
         (fresh / "progress.json").write_text(json.dumps(state), encoding="utf-8")
         shutil.rmtree(last, ignore_errors=True)
         fresh.rename(last)
+
+    def _has_checkpoint(self) -> bool:
+        fresh, last = self.out / "last.new", self.out / "last"
+        # cut off between the removal of the old checkpoint and the renaming of the new one
+        if not last.exists() and (fresh / "progress.json").is_file():
+            fresh.rename(last)
+        return (last / "progress.json").is_file()
 
     def _restore(self, optimizer: torch.optim.Optimizer, average: _Average | None) -> None:
         last = self.out / "last"

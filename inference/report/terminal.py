@@ -6,6 +6,7 @@ was found in it follows line by line, labels first.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import click
@@ -14,6 +15,7 @@ from rasid.data.schema import Article, Event, Mention
 from rasid.data.scheme import ACTOR, ROLES
 from rasid.inference.records import Failure
 
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _COLORS: Final = {"ACTOR": "yellow", "LOCATION": "cyan"}
 
 
@@ -49,7 +51,12 @@ def _names(article: Article) -> dict[str, str]:
 
 
 def _flat(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(_safe(text).split())
+
+
+def _safe(text: str) -> str:
+    """Replace control characters, which a terminal would obey."""
+    return _CONTROL.sub("\ufffd", text)
 
 
 def _colour(article: Article, span: tuple[int, int], mentions: list[Mention]) -> str:
@@ -64,7 +71,7 @@ def _colour(article: Article, span: tuple[int, int], mentions: list[Mention]) ->
         label, start = owner.get(at), at
         while at < span[1] and owner.get(at) == label:
             at += 1
-        piece = article.text[start:at]
+        piece = _safe(article.text[start:at])
         out.append(click.style(piece, fg=_COLORS[label], bold=True) if label else piece)
     return "".join(out)
 

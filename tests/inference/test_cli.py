@@ -202,3 +202,11 @@ def test_data_stats_counts(rasid: Run, gold_file: Path) -> None:
     assert found["size"]["sentences"] == 5
     assert found["modes"]["ASSAULT.heavy-weapons"] == 1
     assert found["roles"] == {"source": 5, "target": 2, "location": 3}
+
+
+def test_text_format_never_sends_control_characters_of_the_article_to_the_terminal(rasid, tmp_path: Path) -> None:  # noqa: ANN001
+    path = tmp_path / "a.txt"
+    path.write_text(f"\x1b[31m{ARABIC}\x07", encoding="utf-8")
+    result = rasid("tag", path, "--format", "text", "--no-color")
+    assert result.exit_code == 0
+    assert "\x1b" not in result.stdout and "\x07" not in result.stdout

@@ -145,3 +145,12 @@ def test_the_log_is_json_lines_with_losses(config_file: Path, tmp_path: Path) ->
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]
     assert losses and losses[0].keys() == {"mention", "proclitic", "sector", "event", "mode", "role"}
+
+
+def test_a_run_killed_while_it_renamed_its_checkpoint_resumes(config_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    Training(load_config(config_file), out, "cpu").run(quiet=True)
+    (out / "last").rename(out / "last.new")
+    before = (out / "log.jsonl").read_text()
+    Training(load_config(config_file), out, "cpu").run(quiet=True)
+    assert (out / "log.jsonl").read_text().startswith(before)
