@@ -9,9 +9,11 @@ sentence only after several words, for headlines use it as a comma.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 _LINE: Final = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
+_BREAK: Final = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _END: Final = re.compile(r"[.!?؟۔…]+")
 _CLOSERS: Final = "\"'”’»)]}›"
 _OPENERS: Final = "\"'“‘«([{‹"
@@ -41,6 +43,14 @@ def segment(text: str) -> list[tuple[int, int]]:
             start = end
         _append(spans, text, start, line.end())
     return spans
+
+
+def line_starts(text: str, sentences: Sequence[tuple[int, int]]) -> list[bool]:
+    """Tell for each sentence whether it is the first of its line."""
+    ends = [0, *(end for _, end in sentences)]
+    return [
+        index == 0 or _BREAK.search(text, ends[index], start) is not None for index, (start, _) in enumerate(sentences)
+    ]
 
 
 def _append(spans: list[tuple[int, int]], text: str, start: int, end: int) -> None:

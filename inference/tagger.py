@@ -15,8 +15,8 @@ from rasid.inference.batches import Batch, Special, by_length, make_batch
 from rasid.inference.decode import decode_article
 from rasid.inference.merge import WindowLogits, merge
 from rasid.inference.pieces import Pieces, to_pieces
-from rasid.inference.segment import segment
-from rasid.inference.windows import Window, plan_windows
+from rasid.inference.segment import line_starts, segment
+from rasid.inference.windows import Window, plan_stretches
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -114,7 +114,10 @@ class Tagger:
     def _tag_chunk(self, articles: list[Article], min_score: float) -> Iterator[Article]:
         sentences = [list(a.sentences) or segment(a.text) for a in articles]
         pieces = [to_pieces(a.text, s, self._tokenizer) for a, s in zip(articles, sentences, strict=True)]
-        windows = [plan_windows(p.lengths.tolist(), self._window) for p in pieces]
+        windows = [
+            plan_stretches(p.lengths.tolist(), line_starts(a.text, s), self._window)
+            for a, s, p in zip(articles, sentences, pieces, strict=True)
+        ]
         logits = self._run([(p, w) for p, ws in zip(pieces, windows, strict=True) for w in ws])
         at = 0
         for article, spans, piece, own in zip(articles, sentences, pieces, windows, strict=True):

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 IntArray = NDArray[np.int64]
+
+SHORTEST_STRETCH: Final = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,41 @@ class Window:
     def __len__(self) -> int:
         """Return the number of pieces."""
         return self.end - self.start
+
+
+def plan_stretches(
+    lengths: Sequence[int], breaks: Sequence[bool], size: int, shortest: int = SHORTEST_STRETCH
+) -> list[Window]:
+    """Cover an article with windows that depend on the text nearby alone, not on how much stands before it.
+
+    The article is parted into stretches of lines: one ends with a line once it holds `shortest` pieces. Each stretch
+    is covered by itself, so that a passage is read in the same company wherever it stands, in an article alone or
+    in a file of forty.
+
+    Args:
+        lengths: number of pieces of each sentence, in order.
+        breaks: whether each sentence begins a line.
+        size: the most pieces in a window.
+        shortest: the fewest pieces of a stretch, but for the last.
+
+    Returns:
+        Windows in order, as `plan_windows` gives them.
+    """
+    windows: list[Window] = []
+    begin, held, offset = 0, 0, 0
+    for index in range(len(lengths) + 1):
+        if index == len(lengths) or (breaks[index] and held >= shortest):
+            windows.extend(_moved(w, offset, begin) for w in plan_windows(lengths[begin:index], size))
+            offset += held
+            begin, held = index, 0
+        if index < len(lengths):
+            held += lengths[index]
+    return windows
+
+
+def _moved(window: Window, pieces: int, sentences: int) -> Window:
+    inside = tuple((start + pieces, end + pieces, index + sentences) for start, end, index in window.sentences)
+    return Window(window.start + pieces, window.end + pieces, inside)
 
 
 def plan_windows(lengths: Sequence[int], size: int, overlap: float = 0.5) -> list[Window]:

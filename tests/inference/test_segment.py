@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rasid.inference.segment import segment
+from rasid.inference.segment import line_starts, segment
 
 
 def sentences(text: str) -> list[str]:
@@ -177,3 +177,9 @@ def test_spans_are_in_order_on_one_line_and_without_white_space_at_their_edges(t
 @given(st.lists(st.text("سلام .؟", max_size=12), max_size=4))
 def test_lines_are_segmented_on_their_own(lines: list[str]) -> None:
     assert sentences("\n".join(lines)) == [found for line in lines for found in sentences(line)]
+
+
+def test_line_starts_tells_the_first_sentence_of_each_line() -> None:
+    text = "عنوان\n\nقصف الجيش البلدة. وانسحب لاحقاً.\u2028قال مصدر!"
+    assert line_starts(text, segment(text)) == [True, True, False, True]
+    assert line_starts("", []) == []

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rasid.inference.windows import Window, owners, plan_windows
+from rasid.inference.windows import Window, owners, plan_stretches, plan_windows
 
 LENGTHS = st.lists(st.integers(0, 14), max_size=12)
 SIZES = st.integers(2, 10)
@@ -134,3 +134,35 @@ def test_the_pieces_of_a_cut_sentence_go_to_the_window_whose_cut_is_farther() ->
     windows = plan_windows([8], 6)
     assert [(w.start, w.end) for w in windows] == [(0, 6), (2, 8)]
     assert owners(windows, 8).tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+
+
+def test_a_stretch_ends_with_a_line_once_it_is_long_enough() -> None:
+    windows = plan_stretches([3, 3, 3, 3, 3], [True, False, True, True, False], 20, shortest=5)
+    assert [(w.start, w.end) for w in windows] == [(0, 6), (6, 15)]
+    assert windows[1].sentences == ((6, 9, 2), (9, 12, 3), (12, 15, 4))
+
+
+def test_a_stretch_longer_than_a_window_is_covered_by_several() -> None:
+    windows = plan_stretches([4, 4, 4, 4], [True, True, False, False], 8, shortest=4)
+    assert [(w.start, w.end) for w in windows] == [(0, 4), (4, 12), (8, 16)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 14), st.booleans()), max_size=12), SIZES, st.integers(1, 20))
+def test_stretches_cover_every_piece(sentences: list[tuple[int, bool]], size: int, shortest: int) -> None:
+    lengths = [length for length, _ in sentences]
+    windows = plan_stretches(lengths, [line for _, line in sentences], size, shortest)
+    assert all(0 < len(w) <= size for w in windows)
+    assert {p for w in windows for p in range(w.start, w.end)} == set(range(sum(lengths)))
+    ranges = bounds(lengths)
+    for window in windows:
+        for start, end, index in window.sentences:
+            assert ranges[index][0] <= start < end <= ranges[index][1]
+
+
+def test_what_stands_before_does_not_move_later_windows() -> None:
+    article = ([6, 5, 7, 6, 8], [True, True, False, True, True])
+    alone = plan_stretches(*article, 20, shortest=6)
+    both = plan_stretches(article[0] * 2, article[1] * 2, 20, shortest=6)
+    shifted = [(w.start + 32, w.end + 32) for w in alone]
+    assert [(w.start, w.end) for w in both] == [(w.start, w.end) for w in alone] + shifted
