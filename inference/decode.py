@@ -40,6 +40,7 @@ class Scores:
         mode: (sentences, modes) logits.
         event_role: (sentences, types, role_size).
         role_bias: (2 * MAX_DISTANCE + 1, roles + 1).
+        windows: int64 (sentences,), the window that speaks for each sentence, -1 for an empty one.
     """
 
     actor: FloatArray
@@ -51,6 +52,7 @@ class Scores:
     mode: FloatArray
     event_role: FloatArray
     role_bias: FloatArray
+    windows: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +227,7 @@ def _events(
 
 
 class _RoleScorer:
-    """Who is source, target and place of an event, of the mentions in its sentence and those near it."""
+    """Who is source, target and place of an event, of the mentions in its sentence and those near it in its window."""
 
     def __init__(self, spans: Sequence[Span], mentions: Sequence[Mention], scores: Scores) -> None:
         self._scores = scores
@@ -238,7 +240,9 @@ class _RoleScorer:
         if self._states is None:
             return (), (), ()
         distance = self._sentences - sentence
-        near = np.flatnonzero(np.abs(distance) <= MAX_DISTANCE)
+        # states of two windows were never compared in training
+        together = self._scores.windows[self._sentences] == self._scores.windows[sentence]
+        near = np.flatnonzero(together & (np.abs(distance) <= MAX_DISTANCE))
         logits = self._states[near] @ self._scores.event_role[sentence, kind]
         probabilities = softmax(logits + self._scores.role_bias[distance[near] + MAX_DISTANCE])
         # an entity named in the event's own sentence is judged there, as in training

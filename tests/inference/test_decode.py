@@ -39,6 +39,7 @@ class Network:
             mode=np.zeros((sentences, len(MODE_COLUMNS)), np.float32),
             event_role=np.zeros((sentences, len(EVENT_TYPES), ROLE_SIZE), np.float32),
             role_bias=np.zeros((2 * MAX_DISTANCE + 1, 4), np.float32),
+            windows=np.zeros(sentences, np.int64),
         )
 
     def tags(self, tags: str) -> np.ndarray:
@@ -369,3 +370,14 @@ def test_softmax_and_sigmoid_do_not_overflow() -> None:
     with np.errstate(over="raise", invalid="raise"):
         assert softmax(np.array([1e4, 0.0, -1e4], np.float32)).tolist() == [1.0, 0.0, 0.0]
         assert sigmoid(np.array([-1e4, 0.0, 1e4], np.float32)).tolist() == [0.0, 0.5, 1.0]
+
+
+def test_a_mention_of_another_window_has_no_role() -> None:
+    network = Network("قصف جاسم\nقصف حماة\nقصف حلب").layers(location="OB" * 3).event(1, "ASSAULT").role([1, 3, 5], 3)
+    network.scores.windows[:] = [0, 1, 1]
+    assert event_of(network).locations == ("L2", "L3")
+
+
+def test_an_entity_named_in_the_events_sentence_is_judged_there() -> None:
+    network = Network("قصف جاسم\nقصف جاسم").layers(location="OB" * 2).event(1, "ASSAULT").role([1], 3)
+    assert event_of(network).locations == ()

@@ -71,6 +71,7 @@ def test_overlapping_windows_by_hand() -> None:
     scores = merged(windows, [coded(w, i) for i, w in enumerate(windows)], [3, 3, 2, 3])
     assert scores.actor[:, 0].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 1008, 1009, 1010]
     assert scores.event[:, 0].tolist() == [0, 1, 2, 1003]
+    assert scores.windows.tolist() == [0, 0, 0, 1]
     assert scores.role_bias.tolist() == coded(windows[0], 0)["role_bias"].tolist()
 
 
