@@ -54,7 +54,7 @@ def tag(
     """
     from tqdm.auto import tqdm
 
-    from rasid.data.samples import sample_files
+    from rasid.data.sample_texts import sample_files
     from rasid.inference.jobs import Tally, choose_format, open_output, tag_records
     from rasid.inference.records import read_records
     from rasid.inference.tagger import Tagger

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rasid.data.samples import sample_files
+from rasid.data.sample_texts import sample_files
 from rasid.data.sources import load_labelled
 from rasid.inference.evaluation.scores import score
 from rasid.inference.tagger import SHIPPED, Tagger
