@@ -12,7 +12,7 @@ from rasid.data.errors import DataError
 from rasid.data.jsonl import article_from_dict, article_to_dict, dumps, read_records
 from rasid.data.markup import read_markup, write_markup
 from rasid.data.schema import Article
-from rasid.data.standoff import TextMissing, is_standoff, join, to_standoff
+from rasid.data.standoff import TextMissing, digest, is_standoff, join, to_standoff
 
 _NO_TEXTS: Final[Mapping[str, str]] = {}
 
@@ -80,6 +80,22 @@ def load_labelled(paths: Iterable[Path], texts: Mapping[str, str] = _NO_TEXTS) -
                 raise DataError(f"the id {item.id} stands twice", source=str(path))
             articles[item.id] = item
     return list(articles.values())
+
+
+def text_digests(paths: Iterable[Path]) -> dict[str, str]:
+    """Return the ids of the articles in JSON-lines files by the SHA-256 of their texts, which need not be at hand.
+
+    Raises:
+        DataError: naming file and line, where a record has neither a text nor a hash.
+    """
+    found: dict[str, str] = {}
+    for path in labelled_files(paths):
+        for number, record in read_records(path):
+            text, known = record.get("text"), record.get("sha256")
+            if not isinstance(text, str) and not isinstance(known, str):
+                raise DataError("the record has neither a `text` nor a `sha256`", source=str(path), line=number)
+            found[digest(text) if isinstance(text, str) else str(known)] = str(record.get("id"))
+    return found
 
 
 def write_labelled(output: Path, articles: Iterable[Article], *, standoff: bool = False) -> int:

@@ -50,7 +50,7 @@ class DataConfig:
         train: labelled files and folders to learn from.
         dev: labelled files and folders to choose the best epoch and the event threshold on.
         texts: folders with the texts of stand-off labels.
-        exclude: labelled files whose articles must not be learnt from; a text that stands there is an error.
+        exclude: JSON-lines files, whole or stand-off, whose texts must not be learnt from: to do so is an error.
     """
 
     train: tuple[str, ...] = ()

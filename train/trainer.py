@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 
 from rasid.data.errors import DataError
 from rasid.data.schema import Article
-from rasid.data.sources import load_labelled
+from rasid.data.sources import load_labelled, text_digests
 from rasid.data.standoff import digest, index_texts
 from rasid.inference.batches import Special, by_length
 from rasid.inference.evaluation.scores import Scores, score
@@ -81,7 +81,7 @@ def load_corpus(config: TrainConfig, texts_at: Sequence[Path] = ()) -> Corpus:
     texts = index_texts(*config.paths(data.texts), *texts_at)
     train = load_labelled(config.paths(data.train), texts)
     dev = load_labelled(config.paths(data.dev), texts)
-    forbidden = {digest(a.text): a.id for a in [*dev, *load_labelled(config.paths(data.exclude), texts)]}
+    forbidden = {digest(a.text): a.id for a in dev} | text_digests(config.paths(data.exclude))
     for article in train:
         other = forbidden.get(digest(article.text))
         if other is not None:

@@ -8,8 +8,9 @@ import pytest
 from safetensors.torch import load_file
 
 from rasid.data.errors import DataError
-from rasid.data.jsonl import write_articles
+from rasid.data.jsonl import dumps, write_articles
 from rasid.data.schema import Article
+from rasid.data.standoff import to_standoff
 from rasid.inference.evaluation.scores import score
 from rasid.inference.tagger import Tagger
 from rasid.train.config import load_config
@@ -104,6 +105,13 @@ def test_an_evaluation_text_is_never_learnt_from(config_file: Path, tmp_path: Pa
     write_articles(tmp_path / "dev.jsonl", [Article("other-id", gold[0].text)])
     with pytest.raises(DataError, match="evaluates as other-id"):
         Training(load_config(config_file), tmp_path / "run", "cpu")
+
+
+def test_an_excluded_text_is_known_by_its_hash_alone(config_file: Path, tmp_path: Path, gold: list[Article]) -> None:
+    (tmp_path / "held-out.jsonl").write_text(dumps(to_standoff(gold[1])) + "\n", encoding="utf-8")
+    config = load_config(config_file, {"data.exclude": '["held-out.jsonl"]'})
+    with pytest.raises(DataError, match=f"evaluates as {gold[1].id}"):
+        Training(config, tmp_path / "run", "cpu")
 
 
 @pytest.mark.parametrize(
