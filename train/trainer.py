@@ -10,7 +10,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -190,7 +190,7 @@ class Training:
         progress = self.progress
         if progress.epoch >= self.config.optim.evaluate_from or progress.epoch == self.config.optim.epochs:
             with _swapped(self.model, average):
-                scores = self._score_dev(self.model.config.event_threshold)
+                scores = score(self.corpus.dev, self._tag_dev(self.model.config.event_threshold))
                 value = _choose(scores)
                 if value > progress.best:
                     progress.best, progress.best_epoch = value, progress.epoch
@@ -200,7 +200,7 @@ class Training:
             self._log(line)
         self._checkpoint(optimizer, average)
 
-    def _score_dev(self, threshold: float, resamples: int = 0) -> Scores:
+    def _tag_dev(self, threshold: float) -> list[Article]:
         tagger = Tagger(
             TorchRuntime(self.accelerator.unwrap_model(self.model), str(self.accelerator.device)),
             backend(self.tokenizer),
@@ -208,7 +208,7 @@ class Training:
             window=self.config.model.window,
             event_threshold=threshold,
         )
-        return score(self.corpus.dev, tagger.tag(self.corpus.dev), resamples=resamples)
+        return tagger.tag(self.corpus.dev)
 
     def _out_of_patience(self) -> bool:
         progress, patience = self.progress, self.config.optim.patience
@@ -256,9 +256,11 @@ class Training:
         if best.is_file():
             self.model.load_state_dict(load_file(best))
         model = self.accelerator.unwrap_model(self.model).cpu()
-        by_threshold = {t: self._score_dev(t).counts["event type"].f1 for t in _THRESHOLDS}
-        model.config.event_threshold = max(_THRESHOLDS, key=lambda t: (round(by_threshold[t], 4), -abs(t - 0.5)))
-        scores = self._score_dev(model.config.event_threshold, resamples=1000)
+        tagged = self._tag_dev(_THRESHOLDS[0])
+        found = {t: [_events_from(article, t) for article in tagged] for t in _THRESHOLDS}
+        f1 = {t: score(self.corpus.dev, articles).counts["event type"].f1 for t, articles in found.items()}
+        model.config.event_threshold = max(_THRESHOLDS, key=lambda t: (round(f1[t], 4), -abs(t - 0.5)))
+        scores = score(self.corpus.dev, found[model.config.event_threshold], resamples=1000)
         folder = self.out / "model"
         shutil.rmtree(folder, ignore_errors=True)
         model.to(torch.float16).save_pretrained(folder)
@@ -378,6 +380,11 @@ def _save_tensors(model: RasidModel, path: Path) -> None:
 def _fingerprint(config: TrainConfig) -> dict[str, Any]:
     plain = json.loads(json.dumps({k: v for k, v in asdict(config).items() if k != "folder"}))
     return dict(plain)
+
+
+def _events_from(article: Article, threshold: float) -> Article:
+    """Leave out the events below a threshold."""
+    return replace(article, events=tuple(e for e in article.events if (e.score or 0.0) >= threshold))
 
 
 def _choose(scores: Scores) -> float:
