@@ -23,8 +23,6 @@ from tqdm.auto import tqdm
 
 from rasid.data.errors import DataError
 from rasid.data.schema import Article
-from rasid.data.sources import load_labelled, text_digests
-from rasid.data.standoff import digest, index_texts
 from rasid.inference.batches import Special, by_length
 from rasid.inference.evaluation.scores import Scores, score
 from rasid.inference.loading import backend, special_tokens
@@ -34,6 +32,7 @@ from rasid.inference.tagger import Tagger
 from rasid.inference.windows import Window
 from rasid.train.base import build_from_registry
 from rasid.train.config import RASID_BASE, TrainConfig
+from rasid.train.corpus import load_corpus
 from rasid.train.features import TrainingBatch, collate, plan_epoch, to_features
 from rasid.train.losses import losses, total
 from rasid.train.optim import make_optimizer, optimizer_tensors, restore_optimizer, set_rate
@@ -57,36 +56,6 @@ class Progress:
     best_epoch: int = 0
     seconds: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Corpus:
-    """The articles of a run."""
-
-    train: list[Article]
-    dev: list[Article]
-
-
-def load_corpus(config: TrainConfig, texts_at: Sequence[Path] = ()) -> Corpus:
-    """Read the articles that the configuration names.
-
-    Args:
-        config: names the labelled files.
-        texts_at: more places with the texts of stand-off labels.
-
-    Raises:
-        DataError: where a file is broken, or a text to learn from is among those to keep away from or in dev.
-    """
-    data = config.data
-    texts = index_texts(*config.paths(data.texts), *texts_at)
-    train = load_labelled(config.paths(data.train), texts)
-    dev = load_labelled(config.paths(data.dev), texts)
-    forbidden = {digest(a.text): a.id for a in dev} | text_digests(config.paths(data.exclude))
-    for article in train:
-        other = forbidden.get(digest(article.text))
-        if other is not None:
-            raise DataError(f"this text is to be learnt from, and evaluates as {other}", source=article.id)
-    return Corpus(train, dev)
 
 
 class Training:

@@ -1,0 +1,43 @@
+"""The articles of a run, with a guard that none that evaluates is learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rasid.data.errors import DataError
+from rasid.data.schema import Article
+from rasid.data.sources import load_labelled, text_digests
+from rasid.data.standoff import digest, index_texts
+from rasid.train.config import TrainConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The articles of a run."""
+
+    train: list[Article]
+    dev: list[Article]
+
+
+def load_corpus(config: TrainConfig, texts_at: Sequence[Path] = ()) -> Corpus:
+    """Read the articles that the configuration names.
+
+    Args:
+        config: names the labelled files.
+        texts_at: more places with the texts of stand-off labels.
+
+    Raises:
+        DataError: where a file is broken, or a text to learn from is among those to keep away from or in dev.
+    """
+    data = config.data
+    texts = index_texts(*config.paths(data.texts), *texts_at)
+    train = load_labelled(config.paths(data.train), texts)
+    dev = load_labelled(config.paths(data.dev), texts)
+    forbidden = {digest(a.text): a.id for a in dev} | text_digests(config.paths(data.exclude))
+    for article in train:
+        other = forbidden.get(digest(article.text))
+        if other is not None:
+            raise DataError(f"this text is to be learnt from, and evaluates as {other}", source=article.id)
+    return Corpus(train, dev)
