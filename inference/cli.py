@@ -56,7 +56,7 @@ def tag(
 
     from rasid.data.sample_texts import sample_files
     from rasid.inference.jobs import Tally, choose_format, open_output, tag_records
-    from rasid.inference.records import read_records
+    from rasid.inference.records import Failure, read_records
     from rasid.inference.tagger import Tagger
 
     if sample:
@@ -71,19 +71,13 @@ def tag(
         for item in tqdm(items, desc="tagging", unit=" articles", disable=output is None or not sys.stderr.isatty()):
             write(item)
             tally.add(item)
-            if not isinstance(item, _article()):
+            if isinstance(item, Failure):
                 click.echo(f"error: {item.error}", err=True)
     if output is not None:
         summary = f"{tally.articles} articles, {tally.mentions} mentions, {tally.events} events -> {output}"
         click.echo(summary + (f"; {tally.failures} records with an error" if tally.failures else ""), err=True)
     if tally.failures:
         raise SystemExit(3)
-
-
-def _article() -> type:
-    from rasid.data.schema import Article
-
-    return Article
 
 
 @click.command()
