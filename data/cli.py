@@ -20,7 +20,7 @@ def _texts(places: tuple[Path, ...]) -> dict[str, str]:
 
 
 _PATHS = click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-_TEXTS = click.option(
+TEXTS = click.option(
     "--texts",
     multiple=True,
     type=click.Path(path_type=Path),
@@ -39,7 +39,7 @@ def data_group() -> None:
 
 @data_group.command()
 @_PATHS
-@_TEXTS
+@TEXTS
 @click.option("--lint/--no-lint", default=False, help="Also print places to look at: likely slips of the annotator.")
 def check(paths: tuple[Path, ...], texts: tuple[Path, ...], lint: bool) -> None:
     """Check labelled articles against the scheme; exit status 1 if any is broken.
@@ -80,7 +80,7 @@ def _load(paths: tuple[Path, ...], texts: tuple[Path, ...]) -> list[Article]:
 
 @data_group.command()
 @_PATHS
-@_TEXTS
+@TEXTS
 @click.option(
     "-o",
     "--output",
@@ -105,7 +105,7 @@ def convert(paths: tuple[Path, ...], texts: tuple[Path, ...], output: Path, stan
 
 @data_group.command()
 @_PATHS
-@_TEXTS
+@TEXTS
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def stats(paths: tuple[Path, ...], texts: tuple[Path, ...], as_json: bool) -> None:
     """Count articles, sentences, words, mentions, sectors, event types, modes and roles, and the coverage by origin.

@@ -54,7 +54,7 @@ def join(
 
     Args:
         record: a stand-off record.
-        texts: from SHA-256 to text, as `TextFolder` gives them.
+        texts: from SHA-256 to text, as `index_texts` gives them.
         source: the labels' file, for messages.
         line: its line.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from rasid.data.cli import TEXTS
 from rasid.data.errors import DataError
 
 _MODEL = click.option("--model", help="A model folder, or a name on the hub. Default: the model shipped with rasid.")
@@ -88,7 +89,7 @@ def tag(
     type=click.Path(path_type=Path),
     help="Gold articles: labelled .jsonl, markup .txt, stand-off .jsonl, or a folder.",
 )
-@click.option("--texts", multiple=True, type=click.Path(path_type=Path), help="Texts of stand-off labels.")
+@TEXTS
 @click.option(
     "--predictions", type=click.Path(path_type=Path), help="Score these predictions (.jsonl) instead of a model's."
 )

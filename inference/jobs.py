@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -55,7 +57,7 @@ def tag_records(
     tagger: Tagger, records: Iterable[Article | Failure], min_score: float = 0.0
 ) -> Iterator[Article | Failure]:
     """Tag the articles among the records; failures come out where they came in."""
-    waiting: list[Failure | None] = []
+    waiting: deque[Failure | None] = deque()
 
     def articles() -> Iterator[Article]:
         for record in records:
@@ -67,12 +69,12 @@ def tag_records(
 
     def due() -> Iterator[Failure]:
         while waiting and (failure := waiting[0]) is not None:
-            waiting.pop(0)
+            waiting.popleft()
             yield failure
 
     for article in tagger.stream(articles(), min_score=min_score):
         yield from due()
-        waiting.pop(0)
+        waiting.popleft()
         yield article
     yield from due()
 
@@ -148,6 +150,7 @@ def _render(item: Article | Failure, form: str, color: bool) -> str:
     return dumps(item.to_dict() if isinstance(item, Failure) else article_to_dict(item))
 
 
+@cache
 def arrow_schema() -> pa.Schema:
     """Return the columns of a Parquet output; `meta` holds the record's other keys as a JSON object."""
     import pyarrow as pa

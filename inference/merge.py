@@ -41,15 +41,13 @@ def merge(windows: Sequence[Window], logits: Sequence[WindowLogits], pieces: int
     # an empty sentence reports nothing
     merged["event"] -= 1e4
     speaks = np.full(sentences, -1, dtype=np.int64)
-    for window in windows:
-        for start, _, sentence in window.sentences:
-            if speaks[sentence] < 0:
-                speaks[sentence] = owner[start]
     for index, (window, out) in enumerate(zip(windows, logits, strict=True)):
         mine = np.flatnonzero(owner[window.start : window.end] == index)
         for name in _BY_TOKEN:
             merged[name][mine + window.start] = out[name][mine + 1]
         for slot, (start, end, sentence) in enumerate(window.sentences):
+            if speaks[sentence] < 0:
+                speaks[sentence] = owner[start]
             if np.any(owner[start:end] == index):
                 _merge_sentence(merged, out, slot, sentence)
     return Scores(**merged, role_bias=np.asarray(logits[0]["role_bias"], np.float32), windows=speaks)

@@ -88,9 +88,7 @@ def installed_file(package: str, name: str, sha256: str) -> Path:
 
 def check_sha256(path: Path, expected: str) -> None:
     """Raise a DataError unless the file has the SHA-256 expected."""
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else ""
-    found = found or hashlib.sha256(path.read_bytes()).hexdigest()
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != expected:
         raise DataError(f"has SHA-256 {found}, expected {expected}", source=str(path))
 

@@ -55,7 +55,7 @@ articles (1,000 resamples, seed 0).
 ```
 {scores}
 ```
-{more}
+
 ## Limits
 
 A small model: names it has not seen, dialect, irony and long chains of participants are where it errs. One event of a
@@ -95,7 +95,6 @@ def write_card(
         hardware=hardware,
         configuration=_configuration(config),
         scores=table(scores),
-        more="",
     )
     (folder / "README.md").write_text(text, encoding="utf-8")
 

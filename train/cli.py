@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rasid.data.cli import data_group
+from rasid.data.cli import TEXTS, data_group
 from rasid.data.errors import DataError
 from rasid.inference.cli import evaluate, tag
 
@@ -57,12 +57,7 @@ def train_group() -> None:
     help="Change a value of the file, as in --set optim.epochs=3.",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True)
-@click.option(
-    "--texts",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Folder or file with the texts of stand-off labels; may be given again.",
-)
+@TEXTS
 @click.option("--restart", is_flag=True, help="Begin anew where a run was begun; without it the run goes on.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def run(

@@ -10,7 +10,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +31,7 @@ from rasid.inference.runtime.torch import TorchRuntime
 from rasid.inference.tagger import Tagger
 from rasid.inference.windows import Window
 from rasid.train.base import build_from_registry
+from rasid.train.card import write_card
 from rasid.train.config import RASID_BASE, TrainConfig
 from rasid.train.corpus import load_corpus
 from rasid.train.features import TrainingBatch, collate, plan_epoch, to_features
@@ -55,7 +56,6 @@ class Progress:
     best: float = -1.0
     best_epoch: int = 0
     seconds: float = 0.0
-    history: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Training:
@@ -165,7 +165,6 @@ class Training:
                     progress.best, progress.best_epoch = value, progress.epoch
                     _save_tensors(self.model, self.out / "best.safetensors")
             line = {"epoch": progress.epoch, "dev": _brief(scores), "choose": round(value, 4)}
-            progress.history.append(line)
             self._log(line)
         self._checkpoint(optimizer, average)
 
@@ -219,8 +218,6 @@ class Training:
 
     def _finish(self) -> Path:
         """Choose the event threshold on dev with the best weights, and write the model folder in half precision."""
-        from rasid.train.card import write_card
-
         best = self.out / "best.safetensors"
         if best.is_file():
             self.model.load_state_dict(load_file(best))
