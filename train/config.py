@@ -51,12 +51,16 @@ class DataConfig:
         dev: labelled files and folders to choose the best epoch and the event threshold on.
         texts: folders with the texts of stand-off labels.
         exclude: JSON-lines files, whole or stand-off, whose texts must not be learnt from: to do so is an error.
+        only: learn only from articles whose id fits one of these patterns (`pilot-*`); empty for all.
+        fraction: share of those to learn from, chosen by a hash of the text: a smaller share lies in a larger one.
     """
 
     train: tuple[str, ...] = ()
     dev: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    fraction: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,5 +177,7 @@ def _check(config: TrainConfig, path: Path) -> None:
     for name in ("epochs", "batch_tokens"):
         if getattr(optim, name) < 1:
             raise DataError(f"{name} must be 1 or more", source=str(path))
+    if not 0 < config.data.fraction <= 1:
+        raise DataError(f"fraction = {config.data.fraction} should lie in (0, 1]", source=str(path))
     if not 8 <= config.model.window <= 510:
         raise DataError(f"window = {config.model.window} should lie in 8 … 510", source=str(path))
