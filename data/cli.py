@@ -153,3 +153,22 @@ def join(paths: tuple[Path, ...], texts: tuple[Path, ...], output: Path, skip_mi
                 found.append(item)
     write_articles(output, found)
     click.echo(f"{len(found)} articles -> {output}" + (f"; {missing} without their text" if missing else ""))
+
+
+@data_group.command()
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--split", default="train", show_default=True, help="train, dev, test, or test-restored (anercorp).")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The .jsonl file to write.")
+def public(name: str, folder: Path, split: str, output: Path) -> None:
+    """Read a public corpus of named entities, its types mapped to ACTOR and LOCATION, a sentence a record.
+
+    NAME is one of newsfane, wojood-sample, aqmar, idrisi-ra, anercorp, cleananercorp; FOLDER is where you have it.
+
+    Example: rasid data public aqmar downloads/aqmar -o aqmar.jsonl
+    """
+    from rasid.data.jsonl import write_articles
+    from rasid.data.public import PUBLIC_CORPORA, read_public
+
+    count = write_articles(output, read_public(name, folder, split))
+    click.echo(f"{count} sentences -> {output} ({PUBLIC_CORPORA[name].title})")
