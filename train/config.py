@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from rasid.data.errors import DataError
+from rasid.train.augment import Augmentation
 from rasid.train.losses import LossWeights
 
 if sys.version_info >= (3, 11):
@@ -106,6 +107,7 @@ class TrainConfig:
     data: DataConfig = field(default_factory=DataConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     loss: LossWeights = field(default_factory=LossWeights)
+    augment: Augmentation = field(default_factory=Augmentation)
     folder: Path = Path()
 
     def paths(self, names: tuple[str, ...]) -> list[Path]:
@@ -117,7 +119,8 @@ def load_config(path: Path, overrides: Mapping[str, str] | None = None) -> Train
     """Read a configuration.
 
     Args:
-        path: a TOML file with the tables `model`, `data`, `optim` and `loss`; what it leaves out has its default.
+        path: a TOML file with the tables `model`, `data`, `optim`, `loss` and `augment`; what it leaves out has its
+            default.
         overrides: values in place of the file's, by `table.key`, written as in TOML (a plain word is a string).
 
     Raises:
@@ -133,7 +136,13 @@ def load_config(path: Path, overrides: Mapping[str, str] | None = None) -> Train
         table, _, key = name.partition(".")
         raw.setdefault(table, {})[key] = _parse_value(value)
     parts: dict[str, Any] = {}
-    kinds = {"model": ModelConfig, "data": DataConfig, "optim": OptimConfig, "loss": LossWeights}
+    kinds = {
+        "model": ModelConfig,
+        "data": DataConfig,
+        "optim": OptimConfig,
+        "loss": LossWeights,
+        "augment": Augmentation,
+    }
     for table, values in raw.items():
         if table not in kinds or not isinstance(values, dict):
             raise DataError(f"unknown table [{table}]; one of {', '.join(kinds)}", source=str(path))
@@ -177,6 +186,9 @@ def _check(config: TrainConfig, path: Path) -> None:
     for name in ("epochs", "batch_tokens"):
         if getattr(optim, name) < 1:
             raise DataError(f"{name} must be 1 or more", source=str(path))
+    for name, value in asdict(config.augment).items():
+        if not 0 <= value <= 1:
+            raise DataError(f"{name} = {value} should lie in 0 … 1", source=f"{path} [augment]")
     if not 0 < config.data.fraction <= 1:
         raise DataError(f"fraction = {config.data.fraction} should lie in (0, 1]", source=str(path))
     if not 8 <= config.model.window <= 510:

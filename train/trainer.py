@@ -30,11 +30,12 @@ from rasid.inference.model import RasidConfig, RasidModel, load_encoder
 from rasid.inference.runtime.torch import TorchRuntime
 from rasid.inference.tagger import Tagger
 from rasid.inference.windows import Window
+from rasid.train.augment import augment, collect_names
 from rasid.train.base import build_from_registry
 from rasid.train.card import write_card
 from rasid.train.config import RASID_BASE, TrainConfig
 from rasid.train.corpus import load_corpus
-from rasid.train.features import TrainingBatch, collate, plan_epoch, to_features
+from rasid.train.features import Features, TrainingBatch, collate, plan_epoch, to_features
 from rasid.train.losses import losses, total
 from rasid.train.optim import make_optimizer, optimizer_tensors, restore_optimizer, set_rate
 
@@ -83,6 +84,7 @@ class Training:
         self.tokenizer: PreTrainedTokenizerBase = _load_tokenizer(encoder_path)
         self.special: Special = special_tokens(self.tokenizer)
         self.features = [to_features(a, backend(self.tokenizer)) for a in self.corpus.train]
+        self.names = collect_names(self.corpus.train)
         self.model = _new_model(config, encoder_path)
         self.progress = Progress()
 
@@ -117,7 +119,8 @@ class Training:
         # every epoch draws from its own seed, so that a resumed run goes the way of an uninterrupted one
         set_seed(optim.seed + 1000 * number)
         rng = np.random.default_rng([optim.seed, number])
-        windows = plan_epoch(self.features, self.config.model.window, rng)
+        features = self._features_of_epoch(number)
+        windows = plan_epoch(features, self.config.model.window, rng)
         groups = by_length([len(window) + 2 for _, window in windows], optim.batch_tokens)
         order = rng.permutation(len(groups))
         started = time.monotonic()
@@ -126,7 +129,7 @@ class Training:
         bar = tqdm(order, desc=f"epoch {number + 1}/{optim.epochs}", unit="batch", disable=quiet, dynamic_ncols=True)
         for index, group in enumerate(bar):
             rate = set_rate(optimizer, (number + index / len(groups)) / optim.epochs, optim.warmup)
-            parts = self._step(model, optimizer, self._batch(windows, groups[group]))
+            parts = self._step(model, optimizer, self._batch(features, windows, groups[group]))
             if average:
                 average.update(self.model, self.progress.step)
             self.progress.step += 1
@@ -139,8 +142,23 @@ class Training:
         self.progress.seconds += time.monotonic() - started
         self.progress.epoch += 1
 
-    def _batch(self, windows: Sequence[tuple[int, Window]], group: Sequence[int]) -> TrainingBatch:
-        return collate(self.features, [windows[i] for i in group], self.special)
+    def _features_of_epoch(self, number: int) -> Sequence[Features]:
+        """Return the features of the articles, of those that are changed in this epoch anew."""
+        how = self.config.augment
+        if not how:
+            return self.features
+        rng = np.random.default_rng([self.config.optim.seed, number, 1])
+        tokenizer = backend(self.tokenizer)
+        fresh = []
+        for article, kept in zip(self.corpus.train, self.features, strict=True):
+            changed = augment(article, how, self.names, rng)
+            fresh.append(kept if changed is article else to_features(changed, tokenizer))
+        return fresh
+
+    def _batch(
+        self, features: Sequence[Features], windows: Sequence[tuple[int, Window]], group: Sequence[int]
+    ) -> TrainingBatch:
+        return collate(features, [windows[i] for i in group], self.special)
 
     def _step(self, model: RasidModel, optimizer: torch.optim.Optimizer, batch: TrainingBatch) -> dict[str, float]:
         device = self.accelerator.device

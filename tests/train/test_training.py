@@ -84,6 +84,15 @@ def test_a_run_that_was_cut_off_ends_as_if_it_had_not_been(config_file: Path, tm
     assert all((left[name] - right[name]).abs().max() < 1e-3 for name in left)
 
 
+def test_augmentation_changes_what_is_learnt(config_file: Path, tmp_path: Path) -> None:
+    changes = {f"augment.{name}": "0.7" for name in ("names", "hamza", "quotes", "sentences")}
+    config = load_config(config_file, changes)
+    whole = Training(config, tmp_path / "whole", "cpu").run(quiet=True)
+    plain = Training(load_config(config_file), tmp_path / "plain", "cpu").run(quiet=True)
+    left, right = (load_file(folder / "model.safetensors") for folder in (whole, plain))
+    assert any((left[name] - right[name]).abs().max() > 1e-3 for name in left)
+
+
 def test_a_run_with_another_configuration_is_not_resumed(config_file: Path, tmp_path: Path) -> None:
     Training(load_config(config_file, {"optim.epochs": "1"}), tmp_path / "run", "cpu").run(quiet=True)
     other = load_config(config_file, {"optim.epochs": "2"})
@@ -123,6 +132,7 @@ def test_an_excluded_text_is_known_by_its_hash_alone(config_file: Path, tmp_path
         ({"optim.precision": "int3"}, "precision"),
         ({"model.window": "4000"}, "window"),
         ({"size.big": "1"}, "unknown table"),
+        ({"augment.names": "1.5"}, "names = 1.5 should lie in"),
     ],
 )
 def test_a_configuration_that_makes_no_sense_is_refused(
