@@ -172,3 +172,36 @@ def public(name: str, folder: Path, split: str, output: Path) -> None:
 
     count = write_articles(output, read_public(name, folder, split))
     click.echo(f"{count} sentences -> {output} ({PUBLIC_CORPORA[name].title})")
+
+
+@data_group.command()
+@_PATHS
+@TEXTS
+@click.option("--by", default="manner", show_default=True, help="Key of the records to group by.")
+@click.option(
+    "--beside",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Other .jsonl articles, labelled or not, to set beside.",
+)
+@click.option("--most", default=15.0, show_default=True, help="Per cent of word 5-grams that two articles may share.")
+def prose(paths: tuple[Path, ...], texts: tuple[Path, ...], by: str, beside: tuple[Path, ...], most: float) -> None:
+    """Show how varied the prose is, and which two articles have too much in common; exit status 1 if any have.
+
+    Example: rasid data prose data/corpus --beside my-articles.jsonl
+    """
+    from rasid.data.prose import prose as figures
+    from rasid.data.prose import prose_by, shared_ngrams, table
+
+    articles = _load(paths, texts)
+    groups = {**prose_by(articles, by), "all": figures(articles)}
+    groups.update({path.name: figures(_load((path,), texts)) for path in beside})
+    click.echo(table(groups))
+    pairs = sorted(shared_ngrams(articles), reverse=True)
+    share, left, right = pairs[0] if pairs else (0.0, "-", "-")
+    click.echo(f"the two with most in common, {left} and {right}, share {100 * share:.1f}% of their 5-grams")
+    over = [pair for pair in pairs if 100 * pair[0] > most]
+    for share, left, right in over[1:]:
+        click.echo(f"{left} and {right} share {100 * share:.1f}%")
+    if over:
+        raise SystemExit(1)
