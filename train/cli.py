@@ -104,6 +104,41 @@ def base(out: Path, source: str | None) -> None:
     click.echo(f"{kept} pieces kept -> {out}")
 
 
+@train_group.command()
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--gold",
+    default=Path("data/evaluation/real-dev.jsonl"),
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Articles to score the runs on; never test articles.",
+)
+@TEXTS
+@click.option("--config", default=Path("train/configs/rasid-base.toml"), type=click.Path(path_type=Path))
+@click.option("--ledger", default=Path("train/experiments.jsonl"), show_default=True, type=click.Path(path_type=Path))
+@click.option("--page", default=Path("train/EXPERIMENTS.md"), show_default=True, type=click.Path(path_type=Path))
+def record(runs: tuple[Path, ...], gold: Path, texts: tuple[Path, ...], config: Path, ledger: Path, page: Path) -> None:
+    """Score finished runs on dev articles and write them into the record of experiments.
+
+    Runs that differ in nothing but the seed share a line, with mean and standard deviation. Without RUNS the page is
+    written again from the ledger.
+
+    Example: rasid train record runs/base-13 runs/base-14 --texts my-texts
+    """
+    from tqdm.auto import tqdm
+
+    from rasid.data.sources import load_labelled
+    from rasid.data.standoff import index_texts
+    from rasid.train.config import load_config
+    from rasid.train.record import add_to_ledger, read_run, write_page
+
+    articles = load_labelled([gold], index_texts(*texts)) if runs else []
+    found = [read_run(run, articles, gold.name) for run in tqdm(runs, desc="scoring", unit="run", disable=None)]
+    known = add_to_ledger(ledger, found)
+    write_page(page, known, load_config(config))
+    click.echo(f"{len(found)} runs recorded, {len(known)} in {ledger} -> {page}")
+
+
 main.add_command(data_group)
 main.add_command(tag)
 main.add_command(evaluate)

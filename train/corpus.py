@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from rasid.data.errors import DataError
+from rasid.data.jsonl import article_to_dict, dumps
 from rasid.data.schema import Article
 from rasid.data.sources import load_labelled, text_digests
 from rasid.data.standoff import digest, index_texts
@@ -20,6 +21,11 @@ class Corpus:
 
     train: list[Article]
     dev: list[Article]
+
+    def fingerprint(self) -> str:
+        """Return a hash (SHA-256) of the texts and labels to learn from."""
+        records = sorted(dumps(article_to_dict(article)) for article in self.train)
+        return digest("\n".join(records))
 
 
 def load_corpus(config: TrainConfig, texts_at: Sequence[Path] = ()) -> Corpus:

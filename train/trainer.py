@@ -106,6 +106,7 @@ class Training:
             self._restore(optimizer, average)
         else:
             (self.out / "log.jsonl").unlink(missing_ok=True)
+            self._log({"begin": {"articles": len(self.corpus.train), "corpus": self.corpus.fingerprint()}})
         while self.progress.epoch < optim.epochs and not self._out_of_patience():
             self._epoch(model, optimizer, average, quiet)
             self._close_epoch(optimizer, average)
