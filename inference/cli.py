@@ -98,6 +98,17 @@ def tag(
     "--resamples", default=1000, show_default=True, help="Bootstrap resamples for the 95% intervals; 0 for none."
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
+@click.option(
+    "--errors",
+    type=click.Path(path_type=Path),
+    help="Also write the mistakes: .html, the worst 50 sentences side by side with tables, or .jsonl, one a line.",
+)
+@click.option(
+    "--seen",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Articles learnt from; --errors then tells names that are in them from those that are not.",
+)
 @_MODEL
 @_DEVICE
 def evaluate(
@@ -107,6 +118,8 @@ def evaluate(
     as_json: bool,
     resamples: int,
     seed: int,
+    errors: Path | None,
+    seen: tuple[Path, ...],
     model: str | None,
     device: str,
 ) -> None:
@@ -119,6 +132,7 @@ def evaluate(
     \b
     rasid evaluate --gold data/corpus/test.jsonl
     rasid evaluate --gold gold.jsonl --predictions tagged.jsonl --json
+    rasid evaluate --gold gold.jsonl --errors errors.html --seen data/corpus/train.jsonl
     """
     import json
 
@@ -143,3 +157,12 @@ def evaluate(
         predicted = list(bar)
     scores = score(articles, predicted, resamples=resamples, seed=seed)
     click.echo(json.dumps(scores.to_dict(), ensure_ascii=False, indent=2) if as_json else table(scores))
+    if errors is not None:
+        from rasid.inference.evaluation.errors import find_mistakes, known_names
+        from rasid.inference.report.errors import write_errors
+
+        names = known_names(load_labelled(seen, known)) if seen else None
+        by_id = {article.id: article for article in predicted}
+        mistakes = [mistake for article in articles for mistake in find_mistakes(article, by_id[article.id], names)]
+        write_errors(errors, articles, predicted, mistakes)
+        click.echo(f"{len(mistakes)} mistakes -> {errors}", err=True)

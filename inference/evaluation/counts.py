@@ -78,7 +78,7 @@ def count(gold: Article, predicted: Article) -> dict[str, Counts]:
     """
     if gold.text != predicted.text:
         raise DataError("the text of the prediction is not that of the gold article", source=gold.id)
-    to_gold = _align(predicted.sentences, gold.sentences)
+    to_gold = align(predicted.sentences, gold.sentences)
     found: dict[str, Counts] = {}
     for label in (ACTOR, LOCATION):
         found[label] = of_sets(_spans(gold, label), _spans(predicted, label))
@@ -107,7 +107,8 @@ def _spans(article: Article, label: str) -> list[tuple[int, int]]:
     return [(m.start, m.end) for m in article.mentions if m.label == label]
 
 
-def _align(predicted: Sequence[tuple[int, int]], gold: Sequence[tuple[int, int]]) -> dict[int, int]:
+def align(predicted: Sequence[tuple[int, int]], gold: Sequence[tuple[int, int]]) -> dict[int, int]:
+    """Return for each predicted sentence the gold one that it overlaps most."""
     if predicted == gold:
         return {i: i for i in range(len(gold))}
     best: dict[int, int] = {}
@@ -119,7 +120,7 @@ def _align(predicted: Sequence[tuple[int, int]], gold: Sequence[tuple[int, int]]
 
 
 def _count_roles(gold: Article, predicted: Article, to_gold: Mapping[int, int]) -> dict[str, Counts]:
-    gold_mentions, predicted_mentions = _by_entity(gold), _by_entity(predicted)
+    gold_mentions, predicted_mentions = by_entity(gold), by_entity(predicted)
     wanted: dict[tuple[int, str, str], set[str]] = {}
     for event in gold.events:
         for role, ids in zip(ROLES, event.roles, strict=True):
@@ -132,7 +133,7 @@ def _count_roles(gold: Article, predicted: Article, to_gold: Mapping[int, int]) 
     for place in wanted.keys() | given.keys():
         left, right = sorted(wanted.get(place, ())), sorted(given.get(place, ()))
         pairs = {
-            entity: [other for other in left if _overlap(gold_mentions[other], predicted_mentions[entity])]
+            entity: [other for other in left if overlap(gold_mentions[other], predicted_mentions[entity])]
             for entity in right
         }
         matched = _matching(pairs)
@@ -140,14 +141,16 @@ def _count_roles(gold: Article, predicted: Article, to_gold: Mapping[int, int]) 
     return found
 
 
-def _by_entity(article: Article) -> dict[str, list[Mention]]:
+def by_entity(article: Article) -> dict[str, list[Mention]]:
+    """Return the mentions of each entity."""
     found: dict[str, list[Mention]] = {}
     for mention in article.mentions:
         found.setdefault(mention.entity, []).append(mention)
     return found
 
 
-def _overlap(left: Sequence[Mention], right: Sequence[Mention]) -> bool:
+def overlap(left: Sequence[Mention], right: Sequence[Mention]) -> bool:
+    """Return whether any mention of one side shares a character with one of the other."""
     return any(a.start < b.end and b.start < a.end for a in left for b in right)
 
 
