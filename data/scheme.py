@@ -51,3 +51,21 @@ MODES: Final[MappingProxyType[str, tuple[str, ...]]] = MappingProxyType(
 EVENT_TYPES: Final[tuple[str, ...]] = tuple(MODES)
 
 ROLES: Final[tuple[str, ...]] = ("source", "target", "location")
+
+# Section 3 of the guidelines in words: what names no place unless a name stands with it, the directions that belong to
+# the name right after them, and the class nouns before which a direction stays outside.
+NAMELESS_PLACES: Final = frozenset(
+    (
+        *("الريف", "ريف", "المدينة", "مدينة", "البلدة", "بلدة", "القرية", "قرية", "المحافظة", "محافظة", "الناحية"),
+        *("ناحية", "المنطقة", "المديرية", "البلاد", "الشمالي", "الجنوبي", "الشرقي", "الغربي"),
+    )
+)
+DIRECTIONS: Final = frozenset(("شمال", "جنوب", "شرق", "غرب", "شمالي", "جنوبي", "شرقي", "غربي"))
+PLACE_CLASSES: Final = frozenset(
+    (
+        *("مدينة", "بلدة", "قرية", "محافظة", "ناحية", "منطقة", "مديرية", "حي", "ولاية", "مطار", "طريق", "الطريق"),
+        *("معبر", "سجن", "قاعدة", "ميناء", "مرفأ", "مخيم", "نهر", "جسر", "سد", "حاجز", "محطة", "مشفى", "مستشفى"),
+        *("قصر", "دوار", "ساحة", "شارع", "جبل", "تل", "وادي", "بحيرة", "بحر", "البحر", "المحيط", "الخط", "خط"),
+        *("حقل", "مصفاة", "معسكر", "الحدود", "حدود", "مقر", "مبنى", "مسجد", "جامع", "كنيسة", "سوق", "قلعة", "ريف"),
+    )
+)

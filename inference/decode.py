@@ -10,9 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rasid.data.schema import Article, Event, Mention
-from rasid.data.scheme import ACTOR, EVENT_TYPES, LOCATION, ROLES, SECTORS
+from rasid.data.scheme import (
+    ACTOR,
+    DIRECTIONS,
+    EVENT_TYPES,
+    LOCATION,
+    NAMELESS_PLACES,
+    PLACE_CLASSES,
+    ROLES,
+    SECTORS,
+)
 from rasid.inference.layout import COLUMNS_OF_TYPE, MAX_DISTANCE, MODE_COLUMNS
-from rasid.inference.normalise import key
+from rasid.inference.normalise import key, normalise
 from rasid.inference.pieces import Pieces
 
 FloatArray = NDArray[np.float32]
@@ -24,6 +33,8 @@ _O: Final = 0
 _B: Final = 1
 _I: Final = 2
 _EDGE_PUNCTUATION: Final = frozenset("،؛؟.,;:!…")
+# Writers mix the kinds of upper marks in one pair, and turn guillemets round.
+_QUOTES: Final = {**dict.fromkeys("«»", "«"), **dict.fromkeys('“”„"', '"')}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +137,17 @@ def decode_spans(logits: FloatArray, label: str, pieces: Pieces, text: str) -> l
     before = np.concatenate([[False], inside[:-1]])
     starts = np.flatnonzero(inside & ((tags == _B) | ~before | first_words))
     breaks = np.flatnonzero(~inside | (tags == _B) | first_words)
+    marks = [_QUOTES.get(text[at], "") for at in pieces.starts[:, 0].tolist()]
     spans: list[Span] = []
-    for start in starts:
+    limits = np.minimum(np.searchsorted(sentence_of, sentence_of[starts], side="right"), [*starts[1:], len(tags)])
+    for start, limit in zip(starts, limits, strict=True):
         at = int(np.searchsorted(breaks, start, side="right"))
         end = int(breaks[at]) if at < len(breaks) else len(tags)
         left, right = _trim(int(start), end, pieces, text)
+        left, right = _trim(*_balance(left, right, int(limit), marks), pieces, text)
+        if label == LOCATION and left < right:
+            first = int(np.searchsorted(sentence_of, sentence_of[start]))
+            left = _with_direction(left, max(first, spans[-1].words[1] if spans else 0), pieces, text)
         if left < right:
             score = float(np.exp(np.log(probabilities[left:right, 1:].sum(axis=1) + 1e-9).mean()))
             spans.append(
@@ -152,6 +169,52 @@ def _trim(start: int, end: int, pieces: Pieces, text: str) -> tuple[int, int]:
     while start < end and text[pieces.starts[start, 0]] in _EDGE_PUNCTUATION:
         start += 1
     return start, end
+
+
+def _balance(start: int, end: int, after: int, marks: Sequence[str]) -> tuple[int, int]:
+    """Give a run of words both quotation marks of a pair or none, as the guidelines have it.
+
+    A pair around the whole run is left out, and so is a mark that stands alone at an edge; a pair that opens inside
+    the run is closed by the mark right after it.
+
+    Args:
+        start: first word of the run.
+        end: one past its last.
+        after: one past the last word that the run may take.
+        marks: of each word, which kind of quotation mark it is, empty for none.
+    """
+    for kind in dict.fromkeys(mark for mark in marks[start:end] if mark):
+        count = marks[start:end].count(kind)
+        if count == 2 and marks[start] == marks[end - 1] == kind:
+            start, end = start + 1, end - 1
+        elif count % 2 == 0:
+            continue
+        elif marks[start] != kind and end < after and marks[end] == kind:
+            end += 1
+        elif marks[end - 1] == kind:
+            end -= 1
+        elif marks[start] == kind:
+            start += 1
+    return start, end
+
+
+def _with_direction(start: int, first: int, pieces: Pieces, text: str) -> int:
+    """Return where a place begins with the direction right before its name, as in `شمال شرقي سوريا`.
+
+    Args:
+        start: its first word.
+        first: the first word that it may take.
+        pieces: of the text.
+        text: the raw text.
+    """
+
+    def word(index: int) -> str:
+        return normalise(text[pieces.starts[index, 0] : pieces.ends[index]]).text
+
+    if word(start) not in PLACE_CLASSES:
+        while start > first and word(start - 1) in DIRECTIONS:
+            start -= 1
+    return start
 
 
 def _proclitics(scores: Scores, span: Span, pieces: Pieces) -> int:
@@ -184,6 +247,7 @@ def decode_article(
         for span in decode_spans(logits, label, pieces, article.text)
         if span.score >= min_score
     ]
+    spans = [span for span in spans if span.label == ACTOR or not _nameless(span, pieces, article.text)]
     spans.sort(key=lambda s: (s.pieces[0], -s.pieces[1], s.label))
     mentions = _mentions(spans, pieces, scores, article.text)
     threshold = max(event_threshold, min_score)
@@ -191,6 +255,12 @@ def decode_article(
     return Article(
         article.id, article.text, article.date, tuple(sentences), tuple(mentions), tuple(events), article.meta
     )
+
+
+def _nameless(span: Span, pieces: Pieces, text: str) -> bool:
+    """Return whether a place has no name, such as `الريف الغربي`: the guidelines mark no such mention."""
+    starts, ends = pieces.starts[slice(*span.words), 0], pieces.ends[slice(*span.words)]
+    return all(normalise(text[a:b]).text in NAMELESS_PLACES for a, b in zip(starts, ends, strict=True))
 
 
 def _mentions(spans: Sequence[Span], pieces: Pieces, scores: Scores, text: str) -> list[Mention]:
