@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from rasid.data.schema import Article, Mention
-from rasid.data.scheme import ACTOR, LOCATION
+from rasid.data.scheme import ACTOR, DIRECTIONS, LOCATION, NAMELESS_PLACES, PLACE_CLASSES
 
 _PROCLITICS: Final = "وفبلك"
 _ARTICLE_CLITIC: Final = re.compile(r"(?:[وفبك]ال|لل|[وف][بلك]ال|[وف]لل)(?!د|ي\b|دة|ده)\w{3,}")
 _CLASS_NOUN: Final = re.compile(r"(?:مدينة|مدينتي|بلدة|بلدتي|قرية|قريتي|محافظة|محافظتي|ناحية)\s+\w")
+_LAST_WORD: Final = re.compile(r"(?<!\w)[وفبل]?(\w+) $")
 _NUMERAL: Final = re.compile(r"[0-9٠-٩]")
 _EDGE: Final = "،؛؟.,;:!…()-–—"
 _QUOTE_PAIRS: Final = (("“", "”"), ("«", "»"), ("(", ")"))
@@ -59,6 +60,20 @@ def _edges(article: Article) -> Iterator[Finding]:
             yield Finding("numeral", article.id, sentence, f"{surface!r} begins with a numeral; numerals stay outside")
         if m.label == LOCATION and _CLASS_NOUN.match(surface):
             yield Finding("class-noun", article.id, sentence, f"{surface!r} begins with a class noun; it stays outside")
+
+
+def _places(article: Article) -> Iterator[Finding]:
+    for m in article.mentions:
+        if m.label != LOCATION:
+            continue
+        words = article.surface(m).split()
+        sentence = _sentence_at(article, m.start)
+        if NAMELESS_PLACES.issuperset(words):
+            yield Finding("nameless", article.id, sentence, f"{article.surface(m)!r} names no place by itself")
+        before = _LAST_WORD.search(article.text[max(m.start - 20, 0) : m.start])
+        if before and before[1] in DIRECTIONS and words[0] not in PLACE_CLASSES:
+            message = f"{before[1]!r} right before {article.surface(m)!r} belongs to it"
+            yield Finding("direction", article.id, sentence, message)
 
 
 def _quotes(article: Article) -> Iterator[Finding]:
@@ -142,6 +157,7 @@ def _cues(article: Article) -> Iterator[Finding]:
 
 _RULES: Final[tuple[Callable[[Article], Iterator[Finding]], ...]] = (
     _edges,
+    _places,
     _quotes,
     _proclitics,
     _unlabelled,

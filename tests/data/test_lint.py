@@ -43,8 +43,28 @@ def test_class_noun_finds_it_in_a_location(surface: str) -> None:
     assert rules(f"في [{surface}|L1]") == [("class-noun", 0)]
 
 
-@pytest.mark.parametrize("line", ["في مدينة [حلب|L1]", "في [المدينة|L1]", "[مدينة حلب|A1:GOV]", "في [مدينة|L1]"])
-def test_class_noun_leaves_it_outside_alone_or_in_an_actor(line: str) -> None:
+@pytest.mark.parametrize("line", ["في مدينة [حلب|L1]", "[مدينة حلب|A1:GOV]"])
+def test_class_noun_leaves_it_outside_or_in_an_actor(line: str) -> None:
+    assert rules(line) == []
+
+
+@pytest.mark.parametrize("surface", ["المدينة", "الريف الشمالي", "ريف"])
+def test_nameless_finds_places_that_are_no_names(surface: str) -> None:
+    assert rules(f"في [{surface}|L1]") == [("nameless", 0)]
+
+
+@pytest.mark.parametrize("line", ["في [ريف حلب الشمالي|L1]", "في [الشمال السوري|L1]", "قالت [البلدة|A1:GOV]"])
+def test_nameless_leaves_names_and_actors(line: str) -> None:
+    assert rules(line) == []
+
+
+@pytest.mark.parametrize("before", ["شمال", "بغرب", "وشرقي"])
+def test_direction_finds_it_outside_the_name(before: str) -> None:
+    assert rules(f"وصل إلى {before} [سوريا|L1]") == [("direction", 0)]
+
+
+@pytest.mark.parametrize("line", ["في [شمال سوريا|L1]", "شمال مدينة [حلب|L1]", "شرق [نهر الفرات|L1]", "شمالا [حلب|L1]"])
+def test_direction_leaves_it_before_class_nouns(line: str) -> None:
     assert rules(line) == []
 
 
