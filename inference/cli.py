@@ -104,6 +104,12 @@ def tag(
     help="Also write the mistakes: .html, the worst 50 sentences side by side with tables, or .jsonl, one a line.",
 )
 @click.option(
+    "--baselines",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Articles to fit baselines on (word lists; CRF and SVM), which are scored beside the model.",
+)
+@click.option(
     "--seen",
     multiple=True,
     type=click.Path(path_type=Path),
@@ -119,6 +125,7 @@ def evaluate(
     resamples: int,
     seed: int,
     errors: Path | None,
+    baselines: tuple[Path, ...],
     seen: tuple[Path, ...],
     model: str | None,
     device: str,
@@ -132,6 +139,7 @@ def evaluate(
     \b
     rasid evaluate --gold data/corpus/test.jsonl
     rasid evaluate --gold gold.jsonl --predictions tagged.jsonl --json
+    rasid evaluate --gold data/corpus/test.jsonl --baselines data/corpus/train.jsonl
     rasid evaluate --gold gold.jsonl --errors errors.html --seen data/corpus/train.jsonl
     """
     import json
@@ -157,6 +165,15 @@ def evaluate(
         predicted = list(bar)
     scores = score(articles, predicted, resamples=resamples, seed=seed)
     click.echo(json.dumps(scores.to_dict(), ensure_ascii=False, indent=2) if as_json else table(scores))
+    if baselines:
+        from rasid.inference.evaluation.baselines import BASELINES
+
+        learnt = load_labelled(baselines, known)
+        for name, kind in BASELINES.items():
+            baseline = kind()
+            baseline.fit(learnt)
+            found = score(articles, baseline.predict(articles), resamples=resamples, seed=seed)
+            click.echo(json.dumps({"baseline": name, **found.to_dict()}) if as_json else f"\n{name}\n{table(found)}")
     if errors is not None:
         from rasid.inference.evaluation.errors import find_mistakes, known_names
         from rasid.inference.report.errors import write_errors
