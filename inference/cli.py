@@ -146,6 +146,7 @@ def evaluate(
 
     from rasid.data.sources import load_labelled
     from rasid.data.standoff import index_texts
+    from rasid.inference.calibration import calibration_errors
     from rasid.inference.evaluation.scores import score, table
     from rasid.inference.tagger import Tagger
 
@@ -164,7 +165,15 @@ def evaluate(
         bar = tqdm(tagger.stream(articles), desc="tagging", total=len(articles), disable=not sys.stderr.isatty())
         predicted = list(bar)
     scores = score(articles, predicted, resamples=resamples, seed=seed)
-    click.echo(json.dumps(scores.to_dict(), ensure_ascii=False, indent=2) if as_json else table(scores))
+    errors_of_scores = calibration_errors(articles, predicted)
+    if as_json:
+        figures = {**scores.to_dict(), "calibration error": errors_of_scores}
+        click.echo(json.dumps(figures, ensure_ascii=False, indent=2))
+    else:
+        click.echo(table(scores))
+        if errors_of_scores:
+            shown = ", ".join(f"{layer} {100 * value:.1f}" for layer, value in errors_of_scores.items())
+            click.echo(f"expected calibration error of the scores, in per cent: {shown}")
     if baselines:
         from rasid.inference.evaluation.baselines import BASELINES
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from rasid.data.scheme import (
     ROLES,
     SECTORS,
 )
+from rasid.inference.calibration import EVENT, PLAIN, Curve, Curves
 from rasid.inference.layout import COLUMNS_OF_TYPE, MAX_DISTANCE, MODE_COLUMNS
 from rasid.inference.normalise import key, normalise
 from rasid.inference.pieces import Pieces
@@ -28,6 +29,7 @@ FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
 # Columns of the role logits: 0 for none, then the roles.
+_NO_CURVES: Final[Curves] = {}
 _ROLE_COLUMNS: Final = range(1, len(ROLES) + 1)
 _O: Final = 0
 _B: Final = 1
@@ -230,6 +232,7 @@ def decode_article(
     *,
     event_threshold: float,
     min_score: float = 0.0,
+    curves: Curves = _NO_CURVES,
 ) -> Article:
     """Put the labels that the scores say onto an article.
 
@@ -240,18 +243,20 @@ def decode_article(
         scores: of the whole article.
         event_threshold: probability from which an event type is reported.
         min_score: mentions and events below this probability are left out.
+        curves: by layer, what makes the network's probabilities those that are reported and compared.
     """
     spans = [
-        span
+        replace(span, score=curves.get(label, PLAIN)(span.score))
         for label, logits in ((ACTOR, scores.actor), (LOCATION, scores.location))
         for span in decode_spans(logits, label, pieces, article.text)
-        if span.score >= min_score
     ]
+    spans = [span for span in spans if span.score >= min_score]
     spans = [span for span in spans if span.label == ACTOR or not _nameless(span, pieces, article.text)]
     spans.sort(key=lambda s: (s.pieces[0], -s.pieces[1], s.label))
     mentions = _mentions(spans, pieces, scores, article.text)
     threshold = max(event_threshold, min_score)
-    events = _events(spans, mentions, scores, threshold, len(sentences)) if len(sentences) else []
+    curve = curves.get(EVENT, PLAIN)
+    events = _events(spans, mentions, scores, threshold, curve, len(sentences)) if len(sentences) else []
     return Article(
         article.id, article.text, article.date, tuple(sentences), tuple(mentions), tuple(events), article.meta
     )
@@ -282,9 +287,14 @@ def _mentions(spans: Sequence[Span], pieces: Pieces, scores: Scores, text: str) 
 
 
 def _events(
-    spans: Sequence[Span], mentions: Sequence[Mention], scores: Scores, threshold: float, count: int
+    spans: Sequence[Span],
+    mentions: Sequence[Mention],
+    scores: Scores,
+    threshold: float,
+    curve: Curve,
+    count: int,
 ) -> list[Event]:
-    probabilities = sigmoid(scores.event)
+    probabilities = sigmoid(curve.scale * scores.event + curve.shift)
     roles = _RoleScorer(spans, mentions, scores)
     events: list[Event] = []
     for sentence, kind in np.argwhere(probabilities[:count] >= threshold):

@@ -28,6 +28,7 @@ class RasidConfig(PretrainedConfig):
         role_size: width of the space in which mentions and events meet.
         head_dropout: dropout before the heads.
         event_threshold: probability from which an event type is reported.
+        calibration: scale and shift of the calibration curve of each layer that has one.
     """
 
     model_type = "rasid"
@@ -39,6 +40,7 @@ class RasidConfig(PretrainedConfig):
         role_size: int = 128,
         head_dropout: float = 0.1,
         event_threshold: float = 0.5,
+        calibration: dict[str, list[float]] | None = None,
         **kwargs: Any,  # noqa: ANN401 - the base class takes anything
     ) -> None:
         """Keep the settings; see the class."""
@@ -47,6 +49,7 @@ class RasidConfig(PretrainedConfig):
         self.role_size = role_size
         self.head_dropout = head_dropout
         self.event_threshold = event_threshold
+        self.calibration = calibration or {}
         super().__init__(**kwargs)
 
 

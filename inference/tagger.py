@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rasid.data.errors import DataError
 from rasid.data.schema import Article
 from rasid.inference.batches import Batch, Special, by_length, make_batch
+from rasid.inference.calibration import Curve, Curves
 from rasid.inference.decode import decode_article
 from rasid.inference.merge import WindowLogits, merge
 from rasid.inference.pieces import Pieces, to_pieces
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 SHIPPED: Final = Path(__file__).parent / "checkpoints" / "rasid-base"
 # Pieces of a padded batch; windows read ahead so that those of like length meet.
 _BATCH_TOKENS: Final = 2048
+_NO_CURVES: Final[Curves] = {}
 _ARTICLES_AT_ONCE: Final = 16
 _CHARACTERS_AT_ONCE: Final = 50_000
 
@@ -43,7 +45,14 @@ class Tagger:
     """
 
     def __init__(
-        self, runtime: Runtime, tokenizer: Tokenizer, special: Special, *, window: int, event_threshold: float
+        self,
+        runtime: Runtime,
+        tokenizer: Tokenizer,
+        special: Special,
+        *,
+        window: int,
+        event_threshold: float,
+        curves: Curves = _NO_CURVES,
     ) -> None:
         """Put a tagger together from its parts.
 
@@ -53,7 +62,9 @@ class Tagger:
             special: ids of the tokens that frame and pad a window.
             window: the most pieces in a window, the frame left out.
             event_threshold: probability from which an event type is reported.
+            curves: by layer, the calibration of the network's probabilities.
         """
+        self._curves = curves
         self._runtime = runtime
         self._tokenizer = tokenizer
         self._special = special
@@ -83,6 +94,7 @@ class Tagger:
             special,
             window=config.window,
             event_threshold=config.event_threshold,
+            curves={layer: Curve(*pair) for layer, pair in config.calibration.items()},
         )
 
     def tag(self, articles: Iterable[str | Article], *, min_score: float = 0.0) -> list[Article]:
@@ -128,7 +140,13 @@ class Tagger:
                 continue
             try:
                 yield decode_article(
-                    article, spans, piece, scores, event_threshold=self._event_threshold, min_score=min_score
+                    article,
+                    spans,
+                    piece,
+                    scores,
+                    event_threshold=self._event_threshold,
+                    min_score=min_score,
+                    curves=self._curves,
                 )
             except DataError as error:
                 raise AssertionError(f"decoding broke an invariant: {error}") from error

@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 from rasid.data.errors import DataError
 from rasid.data.schema import Article
 from rasid.inference.batches import Special, by_length
+from rasid.inference.calibration import calibrate, calibration_errors, fit_curve, outcomes
 from rasid.inference.evaluation.scores import Scores, score
 from rasid.inference.loading import backend, special_tokens
 from rasid.inference.model import RasidConfig, RasidModel, load_encoder
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 _LOG_EVERY: Final = 20
 # The layers whose mean F1 decides which epoch is best.
 _CHOOSE_BY: Final = ("ACTOR", "LOCATION", "event type", "role")
+# Events are calibrated from here on; those of a lower probability are never reported.
+_LOWEST: Final = 0.05
 _THRESHOLDS: Final = tuple(round(0.2 + 0.05 * i, 2) for i in range(11))
 
 
@@ -236,12 +239,16 @@ class Training:
             average.tensors = load_file(last / "average.safetensors")
 
     def _finish(self) -> Path:
-        """Choose the event threshold on dev with the best weights, and write the model folder in half precision."""
+        """Fit calibration and event threshold on dev with the best weights, and write the model folder."""
         best = self.out / "best.safetensors"
         if best.is_file():
             self.model.load_state_dict(load_file(best))
         model = self.accelerator.unwrap_model(self.model).cpu()
-        tagged = self._tag_dev(_THRESHOLDS[0])
+        tagged = self._tag_dev(_LOWEST)
+        before = calibration_errors(self.corpus.dev, tagged)
+        curves = {layer: fit_curve(*pair) for layer, pair in outcomes(self.corpus.dev, tagged).items()}
+        model.config.calibration = {layer: [round(c.scale, 4), round(c.shift, 4)] for layer, c in curves.items()}
+        tagged = [calibrate(article, curves) for article in tagged]
         found = {t: [_events_from(article, t) for article in tagged] for t in _THRESHOLDS}
         f1 = {t: score(self.corpus.dev, articles).counts["event type"].f1 for t, articles in found.items()}
         model.config.event_threshold = max(_THRESHOLDS, key=lambda t: (round(f1[t], 4), -abs(t - 0.5)))
@@ -262,7 +269,9 @@ class Training:
             run.best_epoch,
             self._hardware(),
         )
-        self._log({"done": True, "threshold": model.config.event_threshold, "dev": _brief(scores)})
+        calibration = {"before": before, "after": calibration_errors(self.corpus.dev, tagged)}
+        chosen = {"threshold": model.config.event_threshold, "calibration error": calibration}
+        self._log({"done": True, **chosen, "dev": _brief(scores)})
         return folder
 
     def _log(self, line: dict[str, Any]) -> None:

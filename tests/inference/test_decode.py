@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 
 from rasid.data.schema import Article, Event, Mention
 from rasid.data.scheme import EVENT_TYPES, SECTORS
+from rasid.inference.calibration import Curve
 from rasid.inference.decode import Scores, decode_article, decode_spans, sigmoid, softmax, word_probabilities
 from rasid.inference.layout import COLUMNS_OF_TYPE, MAX_DISTANCE, MODE_COLUMNS
 from rasid.inference.pieces import MAX_PROCLITICS, Pieces, to_pieces
@@ -432,3 +433,20 @@ def test_a_mention_of_another_window_has_no_role() -> None:
 def test_an_entity_named_in_the_events_sentence_is_judged_there() -> None:
     network = Network("قصف جاسم\nقصف جاسم").layers(location="OB" * 2).event(1, "ASSAULT").role([1], 3)
     assert event_of(network).locations == ()
+
+
+def test_curves_change_the_probabilities_and_what_the_threshold_lets_through() -> None:
+    network = Network("قصف الجيش بلدة").layers(actor="OBO").event(0, "ASSAULT")
+    network.scores.event[0, EVENT_TYPES.index("ASSAULT")] = 0.1
+    plain = network.article()
+    curves = {"ACTOR": Curve(1.0, -3.0), "event type": Curve(1.0, -3.0)}
+
+    def decode(threshold: float) -> Article:
+        return decode_article(
+            plain, network.sentences, network.pieces, network.scores, event_threshold=threshold, curves=curves
+        )
+
+    assert [e.type for e in plain.events] == ["ASSAULT"]
+    assert decode(0.5).events == ()
+    assert [e.score for e in decode(0.01).events] == [pytest.approx(1 / (1 + np.exp(2.9)), abs=1e-4)]
+    assert (decode(0.5).mentions[0].score or 0) < (plain.mentions[0].score or 0)

@@ -84,6 +84,16 @@ def test_a_run_that_was_cut_off_ends_as_if_it_had_not_been(config_file: Path, tm
     assert all((left[name] - right[name]).abs().max() < 1e-3 for name in left)
 
 
+def test_the_model_is_calibrated_on_dev(config_file: Path, tmp_path: Path) -> None:
+    run = Training(load_config(config_file), tmp_path / "run", "cpu")
+    folder = run.run(quiet=True)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    assert set(config["calibration"]) == {"ACTOR", "LOCATION", "event type"}
+    assert all(scale > 0 for scale, _ in config["calibration"].values())
+    done = next(line for line in read_log(tmp_path / "run" / "log.jsonl") if "done" in line)
+    assert set(done["calibration error"]) == {"before", "after"}
+
+
 def test_augmentation_changes_what_is_learnt(config_file: Path, tmp_path: Path) -> None:
     changes = {f"augment.{name}": "0.7" for name in ("names", "hamza", "quotes", "sentences")}
     config = load_config(config_file, changes)
