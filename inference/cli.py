@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rasid.data.cli import TEXTS
 from rasid.data.errors import DataError
+
+if TYPE_CHECKING:
+    from rasid.data.schema import Article
+    from rasid.inference.evaluation.scores import Scores
 
 _MODEL = click.option("--model", help="A model folder, or a name on the hub. Default: the model shipped with rasid.")
 _DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
@@ -103,6 +109,7 @@ def tag(
     type=click.Path(path_type=Path),
     help="Also write the mistakes: .html, the worst 50 sentences side by side with tables, or .jsonl, one a line.",
 )
+@click.option("--entities", is_flag=True, help="Also score which mentions were joined: MUC, B3, CEAF-e and CoNLL F1.")
 @click.option(
     "--baselines",
     multiple=True,
@@ -125,6 +132,7 @@ def evaluate(
     resamples: int,
     seed: int,
     errors: Path | None,
+    entities: bool,
     baselines: tuple[Path, ...],
     seen: tuple[Path, ...],
     model: str | None,
@@ -142,13 +150,9 @@ def evaluate(
     rasid evaluate --gold data/corpus/test.jsonl --baselines data/corpus/train.jsonl
     rasid evaluate --gold gold.jsonl --errors errors.html --seen data/corpus/train.jsonl
     """
-    import json
-
     from rasid.data.sources import load_labelled
     from rasid.data.standoff import index_texts
-    from rasid.inference.calibration import calibration_errors
-    from rasid.inference.evaluation.scores import score, table
-    from rasid.inference.tagger import Tagger
+    from rasid.inference.evaluation.scores import score
 
     if predictions is not None and model is not None:
         raise click.UsageError("give either --model or --predictions")
@@ -156,39 +160,71 @@ def evaluate(
     articles = load_labelled(gold, known)
     if not articles:
         raise DataError("there is no gold article", source=", ".join(map(str, gold)))
-    if predictions is not None:
-        predicted = load_labelled([predictions], known)
-    else:
-        from tqdm.auto import tqdm
-
-        tagger = Tagger.from_pretrained(model, device)
-        bar = tqdm(tagger.stream(articles), desc="tagging", total=len(articles), disable=not sys.stderr.isatty())
-        predicted = list(bar)
+    predicted = load_labelled([predictions], known) if predictions is not None else _predict(articles, model, device)
     scores = score(articles, predicted, resamples=resamples, seed=seed)
-    errors_of_scores = calibration_errors(articles, predicted)
-    if as_json:
-        figures = {**scores.to_dict(), "calibration error": errors_of_scores}
-        click.echo(json.dumps(figures, ensure_ascii=False, indent=2))
-    else:
-        click.echo(table(scores))
-        if errors_of_scores:
-            shown = ", ".join(f"{layer} {100 * value:.1f}" for layer, value in errors_of_scores.items())
-            click.echo(f"expected calibration error of the scores, in per cent: {shown}")
-    if baselines:
-        from rasid.inference.evaluation.baselines import BASELINES
-
-        learnt = load_labelled(baselines, known)
-        for name, kind in BASELINES.items():
-            baseline = kind()
-            baseline.fit(learnt)
-            found = score(articles, baseline.predict(articles), resamples=resamples, seed=seed)
-            click.echo(json.dumps({"baseline": name, **found.to_dict()}) if as_json else f"\n{name}\n{table(found)}")
+    more = _more_figures(articles, predicted, entities)
+    others = {
+        name: score(articles, found, resamples=resamples, seed=seed)
+        for name, found in _run_baselines(load_labelled(baselines, known), articles)
+    }
+    click.echo(_as_json(scores, more, others) if as_json else _as_text(scores, more, others))
     if errors is not None:
-        from rasid.inference.evaluation.errors import find_mistakes, known_names
-        from rasid.inference.report.errors import write_errors
+        _write_errors(errors, articles, predicted, load_labelled(seen, known) if seen else None)
 
-        names = known_names(load_labelled(seen, known)) if seen else None
-        by_id = {article.id: article for article in predicted}
-        mistakes = [mistake for article in articles for mistake in find_mistakes(article, by_id[article.id], names)]
-        write_errors(errors, articles, predicted, mistakes)
-        click.echo(f"{len(mistakes)} mistakes -> {errors}", err=True)
+
+def _predict(articles: list[Article], model: str | None, device: str) -> list[Article]:
+    from tqdm.auto import tqdm
+
+    from rasid.inference.tagger import Tagger
+
+    tagger = Tagger.from_pretrained(model, device)
+    return list(tqdm(tagger.stream(articles), desc="tagging", total=len(articles), disable=not sys.stderr.isatty()))
+
+
+def _more_figures(articles: list[Article], predicted: list[Article], entities: bool) -> dict[str, dict[str, float]]:
+    from rasid.inference.calibration import calibration_errors
+
+    more = {"expected calibration error": calibration_errors(articles, predicted)}
+    if entities:
+        from rasid.inference.evaluation.coreference import conll_f1
+
+        more["F1 of entities"] = conll_f1(articles, predicted)
+    return {name: figures for name, figures in more.items() if figures}
+
+
+def _run_baselines(learnt: list[Article], articles: list[Article]) -> Iterator[tuple[str, list[Article]]]:
+    from rasid.inference.evaluation.baselines import BASELINES
+
+    for name, kind in BASELINES.items() if learnt else ():
+        baseline = kind()
+        baseline.fit(learnt)
+        yield name, baseline.predict(articles)
+
+
+def _as_json(scores: Scores, more: dict[str, dict[str, float]], others: dict[str, Scores]) -> str:
+    import json
+
+    baselines = {"baselines": {name: found.to_dict() for name, found in others.items()}} if others else {}
+    return json.dumps({**scores.to_dict(), **more, **baselines}, ensure_ascii=False, indent=2)
+
+
+def _as_text(scores: Scores, more: dict[str, dict[str, float]], others: dict[str, Scores]) -> str:
+    from rasid.inference.evaluation.scores import table
+
+    lines = [table(scores)]
+    for name, figures in more.items():
+        shown = ", ".join(f"{layer} {100 * value:.1f}" for layer, value in figures.items())
+        lines.append(f"{name}, in per cent: {shown}")
+    lines += [f"\n{name}\n{table(found)}" for name, found in others.items()]
+    return "\n".join(lines)
+
+
+def _write_errors(path: Path, articles: list[Article], predicted: list[Article], seen: list[Article] | None) -> None:
+    from rasid.inference.evaluation.errors import find_mistakes, known_names
+    from rasid.inference.report.errors import write_errors
+
+    names = None if seen is None else known_names(seen)
+    by_id = {article.id: article for article in predicted}
+    mistakes = [mistake for article in articles for mistake in find_mistakes(article, by_id[article.id], names)]
+    write_errors(path, articles, predicted, mistakes)
+    click.echo(f"{len(mistakes)} mistakes -> {path}", err=True)

@@ -21,8 +21,9 @@ from rasid.data.scheme import (
     SECTORS,
 )
 from rasid.inference.calibration import EVENT, PLAIN, Curve, Curves
+from rasid.inference.entities import Named, join_mentions
 from rasid.inference.layout import COLUMNS_OF_TYPE, MAX_DISTANCE, MODE_COLUMNS
-from rasid.inference.normalise import key, normalise
+from rasid.inference.normalise import normalise
 from rasid.inference.pieces import Pieces
 
 FloatArray = NDArray[np.float32]
@@ -269,21 +270,19 @@ def _nameless(span: Span, pieces: Pieces, text: str) -> bool:
 
 
 def _mentions(spans: Sequence[Span], pieces: Pieces, scores: Scores, text: str) -> list[Mention]:
-    entities: dict[tuple[str, str], str] = {}
-    counts = {ACTOR: 0, LOCATION: 0}
-    mentions: list[Mention] = []
+    found: list[Named] = []
     for span in spans:
         start = int(pieces.starts[span.words[0], _proclitics(scores, span, pieces)])
         end = int(pieces.ends[span.words[1] - 1])
-        name = (span.label, key(text[start:end]))
-        if name not in entities:
-            counts[span.label] += 1
-            entities[name] = f"{'A' if span.label == ACTOR else 'L'}{counts[span.label]}"
         sector = None
         if span.label == ACTOR:
             sector = SECTORS[int(scores.sector[slice(*span.pieces)].mean(axis=0).argmax())]
-        mentions.append(Mention(start, end, span.label, entities[name], sector, span.score))
-    return mentions
+        found.append(Named(span.label, sector, text[start:end], start, end))
+    entities = join_mentions(found, text)
+    return [
+        Mention(named.start, named.end, named.label, entity, named.sector, span.score)
+        for named, entity, span in zip(found, entities, spans, strict=True)
+    ]
 
 
 def _events(

@@ -60,7 +60,7 @@ articles (1,000 resamples, seed 0).
 
 A small model: names it has not seen, dialect, irony and long chains of participants are where it errs. One event of a
 type per sentence is reported. Feared, planned and denied events are sometimes taken for real ones. Mentions are
-joined into entities by their normalised text only. Scores are probabilities of the network, not calibrated.
+joined into entities by rules on their words. Scores are probabilities calibrated on the dev articles.
 It describes what texts say, not what happened: do not use it to target or to accuse anyone.
 """
 

@@ -1,6 +1,6 @@
 """What a model has to beat: word lists, a CRF with a linear SVM, all fitted on the same articles.
 
-They need `pip install 'rasid[baselines]'`. None of them fills roles or modes.
+They need `pip install 'rasid[evaluation]'`. None of them fills roles or modes.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def _libraries() -> tuple[Any, Any, Any, Any]:
         from sklearn import pipeline, svm
         from sklearn.feature_extraction import text
     except ImportError as error:
-        raise DataError(f"baselines need {error.name}: pip install 'rasid[baselines]'") from None
+        raise DataError(f"baselines need {error.name}: pip install 'rasid[evaluation]'") from None
     return sklearn_crfsuite, svm, text, pipeline
 
 

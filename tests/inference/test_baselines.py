@@ -71,5 +71,5 @@ def test_the_command_prints_baselines_beside_the_model(tmp_path: Path, model_fol
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn_crfsuite", None)
-    with pytest.raises(DataError, match="rasid\\[baselines\\]"):
+    with pytest.raises(DataError, match="rasid\\[evaluation\\]"):
         BASELINES["CRF+SVM"]().fit([])
