@@ -141,7 +141,7 @@ def join(paths: tuple[Path, ...], texts: tuple[Path, ...], output: Path, skip_mi
     from rasid.data.standoff import TextMissing
 
     known = _texts(texts)
-    found: list[Article] = []
+    found: dict[str, Article] = {}
     missing = 0
     for path in labelled_files(paths):
         for item in read_labelled(path, known):
@@ -149,9 +149,11 @@ def join(paths: tuple[Path, ...], texts: tuple[Path, ...], output: Path, skip_mi
                 missing += 1
             elif isinstance(item, DataError):
                 raise item
+            elif item.id in found:
+                raise DataError(f"the id {item.id} stands twice", source=str(path))
             else:
-                found.append(item)
-    write_articles(output, found)
+                found[item.id] = item
+    write_articles(output, found.values())
     click.echo(f"{len(found)} articles -> {output}" + (f"; {missing} without their text" if missing else ""))
 
 

@@ -192,6 +192,8 @@ def test_data_commands_convert_and_join(rasid: Run, gold_file: Path, gold: list[
     assert [(a.id, a.text, a.mentions, a.events) for a in read_articles(joined)] == [
         (a.id, a.text, a.mentions, a.events) for a in gold
     ]
+    twice = rasid("data", "join", labels, labels, "--texts", gold_file, "-o", joined)
+    assert twice.exit_code == 1 and "stands twice" in twice.output
     alone = rasid("data", "check", labels)
     assert alone.exit_code == 1 and "not among the texts given" in alone.output
 
