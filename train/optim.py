@@ -8,13 +8,12 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from rasid.inference.model import RasidModel
 from rasid.train.config import OptimConfig
 
 _LAYER: Final = re.compile(r"encoder\..*?\blayers?\.(\d+)\.")
 
 
-def make_optimizer(model: RasidModel, config: OptimConfig) -> torch.optim.AdamW:
+def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.AdamW:
     """Return AdamW with layer-wise rates: the heads' own, the encoder's falling from its top layer to its embeddings.
 
     Layer-wise decay as in Howard and Ruder, "Universal Language Model Fine-tuning for Text Classification" (2018).

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+
+from rasid.data.errors import DataError
+from rasid.data.public import PUBLIC_CORPORA, TaggedSentence
+from rasid.train.benchmark import TAGS, Example, _parts, run_benchmark, scores_of, spans_of, to_example
+from rasid.train.cli import main
+from rasid.train.config import OptimConfig
+
+TEXT = "زار O\nسالم B-PERS\nالكردي I-PERS\nمدينة O\nحلب B-LOC\n\nقالت O\nالأمم B-ORG\nالمتحدة I-ORG\nذلك O\n\n"
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    for name in PUBLIC_CORPORA["anercorp"].files.values():
+        (tmp_path / name).write_text(TEXT * 4, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def tokenizer(encoder_folder: Path) -> Tokenizer:
+    return Tokenizer.from_file(str(encoder_folder / "tokenizer.json"))
+
+
+def tags(names: str) -> list[int]:
+    return [TAGS.index(name) for name in names.split()]
+
+
+def test_spans_are_read_as_conlleval_does() -> None:
+    found = list(spans_of(tags("O B-PERS I-PERS I-LOC O I-ORG B-ORG I-ORG")))
+    assert found == [(1, 3, "PERS"), (3, 4, "LOC"), (5, 6, "ORG"), (6, 8, "ORG")]
+
+
+def test_scores_by_hand() -> None:
+    gold = [frozenset({(0, 1, "PERS"), (2, 3, "LOC")}), frozenset({(0, 2, "ORG")})]
+    predicted = [frozenset({(0, 1, "PERS"), (2, 4, "LOC")}), frozenset({(0, 2, "ORG")})]
+    found = scores_of(gold, predicted)
+    assert found["PERS"] == found["ORG"] == 1
+    assert found["LOC"] == found["MISC"] == 0
+    assert found["micro"] == pytest.approx(2 / 3, abs=1e-4)
+    assert found["macro"] == 0.5
+
+
+def test_an_example_has_its_tags_and_a_piece_for_each_token(tokenizer: Tokenizer) -> None:
+    sentence = TaggedSentence(("سالم", "الكردي", "\u200b", "حلب"), ((0, 2, "PERS"), (3, 4, "LOC")))
+    example = to_example(sentence, tokenizer)
+    assert [TAGS[tag] for tag in example.tags] == ["B-PERS", "I-PERS", "O", "B-LOC"]
+    assert sorted(set(example.tokens)) == [0, 1, 2, 3]
+
+
+def test_a_type_of_another_corpus_is_named(tokenizer: Tokenizer) -> None:
+    with pytest.raises(DataError, match="'GPE'"):
+        to_example(TaggedSentence(("حلب",), ((0, 1, "GPE"),)), tokenizer)
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=12), st.integers(1, 6))
+def test_parts_put_together_are_the_sentence(pieces: list[int], window: int) -> None:
+    tokens = tuple(token for token, count in enumerate(pieces) for _ in range(count))
+    example = Example(tuple(range(len(tokens))), tokens, tuple(token % len(TAGS) for token in range(len(pieces))))
+    parts = _parts(example, window)
+    assert tuple(tag for part in parts for tag in part.tags) == example.tags
+    assert all(len(part.ids) <= window for part in parts)
+    assert all(part.tokens[0] == 0 and part.tokens[-1] == len(part.tags) - 1 for part in parts)
+    if window >= max(pieces):
+        assert tuple(i for part in parts for i in part.ids) == example.ids
+
+
+def test_a_run_learns_and_writes_its_scores(corpus: Path, encoder_folder: Path, tmp_path: Path) -> None:
+    optim = OptimConfig(epochs=30, batch_tokens=256, lr=3e-3, head_lr=1e-2)
+    found = run_benchmark("anercorp", corpus, str(encoder_folder), optim, tmp_path / "out", window=6, quiet=True)
+    assert found["test"]["micro"] == 1.0
+    assert found["test-restored"]["LOC"] == 1.0
+    assert json.loads((tmp_path / "out" / "benchmark.json").read_text(encoding="utf-8")) == found
+
+
+def test_the_command_names_what_is_missing(tmp_path: Path, encoder_folder: Path) -> None:
+    def run(*args: object) -> str:
+        result = CliRunner().invoke(main, ["train", "benchmark", *map(str, args), "--encoder", str(encoder_folder)])
+        assert result.exit_code == 1
+        return result.output
+
+    assert "no such benchmark" in run("conll", tmp_path)
+    assert "no such file" in run("anercorp", tmp_path)
+
+
+def test_the_command_prints_the_scores(corpus: Path, encoder_folder: Path, tmp_path: Path) -> None:
+    places = ["anercorp", corpus, "--encoder", encoder_folder, "--out", tmp_path / "out", "--epochs", 1, "--quiet"]
+    result = CliRunner().invoke(main, ["train", "benchmark", *map(str, places)])
+    assert result.exit_code == 0, result.output
+    assert "test-restored" in result.output
+    assert "micro" in result.output
