@@ -162,12 +162,12 @@ def evaluate(
         raise DataError("there is no gold article", source=", ".join(map(str, gold)))
     predicted = load_labelled([predictions], known) if predictions is not None else _predict(articles, model, device)
     scores = score(articles, predicted, resamples=resamples, seed=seed)
-    more = _more_figures(articles, predicted, entities)
+    more = more_figures(articles, predicted, entities)
     others = {
         name: score(articles, found, resamples=resamples, seed=seed)
         for name, found in _run_baselines(load_labelled(baselines, known), articles)
     }
-    click.echo(_as_json(scores, more, others) if as_json else _as_text(scores, more, others))
+    click.echo(_as_json(scores, more, others) if as_json else as_text(scores, more, others))
     if errors is not None:
         _write_errors(errors, articles, predicted, load_labelled(seen, known) if seen else None)
 
@@ -181,7 +181,8 @@ def _predict(articles: list[Article], model: str | None, device: str) -> list[Ar
     return list(tqdm(tagger.stream(articles), desc="tagging", total=len(articles), disable=not sys.stderr.isatty()))
 
 
-def _more_figures(articles: list[Article], predicted: list[Article], entities: bool) -> dict[str, dict[str, float]]:
+def more_figures(articles: list[Article], predicted: list[Article], entities: bool) -> dict[str, dict[str, float]]:
+    """Return figures beside F1: the calibration error of the scores, and the F1 of entities where it is asked for."""
     from rasid.inference.calibration import calibration_errors
 
     more = {"expected calibration error": calibration_errors(articles, predicted)}
@@ -208,7 +209,8 @@ def _as_json(scores: Scores, more: dict[str, dict[str, float]], others: dict[str
     return json.dumps({**scores.to_dict(), **more, **baselines}, ensure_ascii=False, indent=2)
 
 
-def _as_text(scores: Scores, more: dict[str, dict[str, float]], others: dict[str, Scores]) -> str:
+def as_text(scores: Scores, more: dict[str, dict[str, float]], others: dict[str, Scores]) -> str:
+    """Return what `rasid evaluate` prints."""
     from rasid.inference.evaluation.scores import table
 
     lines = [table(scores)]

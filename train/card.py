@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+from rasid.data.errors import DataError
 from rasid.data.schema import Article
 from rasid.inference.evaluation.scores import Scores, table
 from rasid.train.config import RASID_BASE, TrainConfig
@@ -17,6 +18,8 @@ _LICENCES: Final = {
     "antcorpus": "ANT Corpus, Tunisian and international news, Apache-2.0",
     "syrian-archive-reports": "reports of the Syrian Archive, CC BY-SA 4.0",
 }
+_BEGIN: Final = "<!-- held-out scores: written by `rasid train card` -->"
+_END: Final = "<!-- end of held-out scores -->"
 _TEMPLATE: Final = """---
 language: ar
 license: apache-2.0
@@ -55,6 +58,9 @@ articles (1,000 resamples, seed 0).
 ```
 {scores}
 ```
+
+{begin}
+{end}
 
 ## Limits
 
@@ -95,8 +101,30 @@ def write_card(
         hardware=hardware,
         configuration=_configuration(config),
         scores=table(scores),
+        begin=_BEGIN,
+        end=_END,
     )
     (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def write_held_out(folder: Path, parts: Sequence[tuple[str, str]]) -> None:
+    """Write scores on articles that the model has not learnt from into its card, in place of those that it has.
+
+    Args:
+        folder: of the model.
+        parts: what each table is of, in a sentence, and the table.
+
+    Raises:
+        DataError: where the folder has no card, or a card without a place for them.
+    """
+    card = folder / "README.md"
+    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    if _BEGIN not in text or _END not in text:
+        raise DataError("there is no model card with a place for held-out scores", source=str(card))
+    before, _, rest = text.partition(_BEGIN)
+    shown = "\n\n".join(f"{name}\n\n```\n{scores}\n```" for name, scores in parts)
+    section = f"## Scores on articles that nothing was trained on\n\n{shown}"
+    card.write_text(f"{before}{_BEGIN}\n{section}\n{_END}{rest.partition(_END)[2]}", encoding="utf-8")
 
 
 def _sources(articles: Sequence[Article]) -> list[str]:

@@ -184,6 +184,35 @@ def record(runs: tuple[Path, ...], gold: Path, texts: tuple[Path, ...], config: 
     click.echo(f"{len(found)} runs recorded, {len(known)} in {ledger} -> {page}")
 
 
+@train_group.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--gold", required=True, multiple=True, type=click.Path(path_type=Path), help="May be given again.")
+@TEXTS
+def card(folder: Path, gold: tuple[Path, ...], texts: tuple[Path, ...]) -> None:
+    """Score the model in FOLDER on articles that it has not learnt from and write the tables into its card.
+
+    Example: rasid train card runs/mine/model --gold data/corpus/test.jsonl
+    """
+    from rasid.data.sources import load_labelled
+    from rasid.data.standoff import index_texts
+    from rasid.inference.cli import as_text, more_figures
+    from rasid.inference.evaluation.scores import score
+    from rasid.inference.tagger import Tagger
+    from rasid.train.card import write_held_out
+
+    tagger = Tagger.from_pretrained(folder)
+    known = index_texts(*texts)
+    parts = []
+    for path in gold:
+        articles = load_labelled([path], known)
+        tagged = tagger.tag(articles)
+        shown = as_text(score(articles, tagged, resamples=1000), more_figures(articles, tagged, True), {})
+        places = " --texts TEXTS" if texts else ""
+        parts.append((f"`rasid evaluate --gold {path}{places} --entities` (1,000 resamples, seed 0):", shown))
+    write_held_out(folder, parts)
+    click.echo(f"scores on {len(parts)} sets of articles -> {folder / 'README.md'}")
+
+
 main.add_command(data_group)
 main.add_command(tag)
 main.add_command(evaluate)

@@ -91,3 +91,19 @@ def test_a_run_goes_from_training_into_the_record(tmp_path: Path, encoder_folder
     assert (found.name, found.articles, found.seed) == ("one", 1, 13)
     assert len(found.corpus) == 64
     assert "| as shipped | 1 `" in page.read_text(encoding="utf-8")
+
+
+def test_the_card_takes_held_out_scores_and_replaces_them(tmp_path: Path, gold: list[Article]) -> None:
+    from rasid.inference.evaluation.scores import score
+    from rasid.train.card import write_card, write_held_out
+
+    write_card(tmp_path, TrainConfig(), gold, gold, score(gold, gold), 60.0, 1, "a CPU")
+    write_held_out(tmp_path, [("First:", "10.0")])
+    write_held_out(tmp_path, [("Second:", "20.0"), ("Third:", "30.0")])
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "10.0" not in text
+    assert text.index("## Scores on articles that nothing") < text.index("20.0") < text.index("30.0")
+    assert text.index("30.0") < text.index("## Limits")
+    (tmp_path / "README.md").write_text("by hand", encoding="utf-8")
+    with pytest.raises(DataError, match="no model card"):
+        write_held_out(tmp_path, [])
