@@ -23,7 +23,7 @@ IntArray = NDArray[np.int64]
 
 PROCLITICS: Final = "وفبلكس"
 MAX_PROCLITICS: Final = 3
-_WORD: Final = re.compile(r"[^\W\d_]+|\d+|[^\w\s]|_")
+WORD: Final = re.compile(r"[^\W\d_]+|\d+|[^\w\s]|_")
 _LEADING: Final = re.compile(f"[{PROCLITICS}]{{0,{MAX_PROCLITICS}}}")
 # A tokenizer call on a megabyte of text without a sentence end takes quadratic time in some models.
 _CHUNK: Final = 2000
@@ -99,7 +99,7 @@ def to_pieces(text: str, sentences: Sequence[tuple[int, int]], tokenizer: Tokeni
 def _find_words(clean: Normalised) -> list[tuple[int, int]]:
     """Return the words of a sentence; those that share a raw character, as the words of U+FDFA do, are one."""
     found: list[tuple[int, int]] = []
-    for match in _WORD.finditer(clean.text):
+    for match in WORD.finditer(clean.text):
         left, right = match.span()
         if found and clean.starts[left] < clean.ends[found[-1][1] - 1]:
             left = found.pop()[0]

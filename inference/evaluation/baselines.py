@@ -5,7 +5,6 @@ They need `pip install 'rasid[evaluation]'`. None of them fills roles or modes.
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,8 +15,8 @@ from rasid.data.errors import DataError
 from rasid.data.schema import Article, Event, Mention
 from rasid.data.scheme import ACTOR, EVENT_TYPES, LABELS
 from rasid.inference.normalise import key
+from rasid.inference.pieces import WORD
 
-_WORD: Final = re.compile(r"[^\W\d_]+|\d+|[^\w\s]|_")
 # A word is a cue where most of its sentences report the type, and it is no rarity.
 _CUE_SENTENCES: Final = 4
 _CUE_SHARE: Final = 0.5
@@ -85,7 +84,7 @@ class Lists(Baseline):
         seen: Counter[str] = Counter()
         reported: dict[str, Counter[str]] = {kind: Counter() for kind in EVENT_TYPES}
         for text, types in sentences_of(articles):
-            words = {key(word) for word in _WORD.findall(text)}
+            words = {key(word) for word in WORD.findall(text)}
             seen.update(words)
             for kind in types:
                 reported[kind].update(words)
@@ -96,7 +95,7 @@ class Lists(Baseline):
 
     def spans(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Yield the longest known names from left to right."""
-        words = [match.span() for match in _WORD.finditer(text)]
+        words = [match.span() for match in WORD.finditer(text)]
         for label, names in self._names.items():
             at = 0
             while at < len(words):
@@ -110,7 +109,7 @@ class Lists(Baseline):
 
     def types(self, text: str) -> Iterable[str]:
         """Return the types that a cue in the sentence speaks for."""
-        words = {key(word) for word in _WORD.findall(text)}
+        words = {key(word) for word in WORD.findall(text)}
         return [kind for kind, cues in self._cues.items() if words & cues]
 
 
@@ -143,7 +142,7 @@ class CrfSvm(Baseline):
 
     def spans(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Yield the spans that the CRFs tag."""
-        bounds = [match.span() for match in _WORD.finditer(text)]
+        bounds = [match.span() for match in WORD.finditer(text)]
         features = _features([text[left:right] for left, right in bounds])
         for label, crf in self._crf.items():
             start: int | None = None
@@ -201,7 +200,7 @@ def _bio(article: Article, label: str) -> Iterator[tuple[list[str], list[str]]]:
     for start, end in article.sentences:
         words: list[str] = []
         tags: list[str] = []
-        for match in _WORD.finditer(article.text, start, end):
+        for match in WORD.finditer(article.text, start, end):
             owner = next((m for m in mentions if m.start < match.end() and match.start() < m.end), None)
             words.append(match.group())
             tags.append("O" if owner is None else "B" if match.start() <= owner.start else "I")
