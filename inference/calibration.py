@@ -37,6 +37,7 @@ class Curve:
 
 PLAIN: Final = Curve()
 Curves = Mapping[str, Curve]
+NO_CURVES: Final[Curves] = {}
 
 
 def fit_curve(scores: Sequence[float], right: Sequence[bool]) -> Curve:

@@ -20,7 +20,7 @@ from rasid.data.scheme import (
     ROLES,
     SECTORS,
 )
-from rasid.inference.calibration import EVENT, PLAIN, Curve, Curves
+from rasid.inference.calibration import EVENT, NO_CURVES, PLAIN, Curve, Curves
 from rasid.inference.entities import Named, join_mentions
 from rasid.inference.layout import COLUMNS_OF_TYPE, MAX_DISTANCE, MODE_COLUMNS
 from rasid.inference.normalise import normalise
@@ -30,7 +30,6 @@ FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
 # Columns of the role logits: 0 for none, then the roles.
-_NO_CURVES: Final[Curves] = {}
 _ROLE_COLUMNS: Final = range(1, len(ROLES) + 1)
 _O: Final = 0
 _B: Final = 1
@@ -233,7 +232,7 @@ def decode_article(
     *,
     event_threshold: float,
     min_score: float = 0.0,
-    curves: Curves = _NO_CURVES,
+    curves: Curves = NO_CURVES,
 ) -> Article:
     """Put the labels that the scores say onto an article.
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rasid.data.errors import DataError
 from rasid.data.schema import Article
 from rasid.inference.batches import Batch, Special, by_length, make_batch
-from rasid.inference.calibration import Curve, Curves
+from rasid.inference.calibration import NO_CURVES, Curve, Curves
 from rasid.inference.decode import decode_article
 from rasid.inference.merge import WindowLogits, merge
 from rasid.inference.pieces import Pieces, to_pieces
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 SHIPPED: Final = Path(__file__).parent / "checkpoints" / "rasid-base"
 # Pieces of a padded batch; windows read ahead so that those of like length meet.
 _BATCH_TOKENS: Final = 2048
-_NO_CURVES: Final[Curves] = {}
 _ARTICLES_AT_ONCE: Final = 16
 _CHARACTERS_AT_ONCE: Final = 50_000
 
@@ -52,7 +51,7 @@ class Tagger:
         *,
         window: int,
         event_threshold: float,
-        curves: Curves = _NO_CURVES,
+        curves: Curves = NO_CURVES,
     ) -> None:
         """Put a tagger together from its parts.
 

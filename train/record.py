@@ -19,7 +19,7 @@ from rasid.data.schema import Article
 from rasid.inference.evaluation.scores import Scores, score
 from rasid.inference.tagger import Tagger
 from rasid.train.config import TrainConfig
-from rasid.train.trainer import read_log
+from rasid.train.trainer import plain_config, read_log
 
 _BEGIN: Final = "<!-- runs: written by `rasid train record` -->"
 _END: Final = "<!-- end of runs -->"
@@ -125,7 +125,7 @@ def write_page(page: Path, runs: Sequence[Run], shipped: TrainConfig) -> None:
 
 def table(runs: Sequence[Run], shipped: TrainConfig) -> str:
     """Return the runs as a Markdown table, seeds of one configuration in one line with mean and standard deviation."""
-    usual = _flat(json.loads(json.dumps({k: v for k, v in asdict(shipped).items() if k != "folder"})))
+    usual = _flat(plain_config(shipped))
     groups: dict[tuple[str, str], list[Run]] = defaultdict(list)
     for run in runs:
         groups[_difference(run.settings, usual), run.corpus].append(run)

@@ -87,7 +87,7 @@ class Training:
         self.tokenizer: PreTrainedTokenizerBase = _load_tokenizer(encoder_path)
         self.special: Special = special_tokens(self.tokenizer)
         self.features = [to_features(a, backend(self.tokenizer)) for a in self.corpus.train]
-        self.names = collect_names(self.corpus.train)
+        self.names = collect_names(self.corpus.train if config.augment else ())
         self.model = _new_model(config, encoder_path)
         self.progress = Progress()
 
@@ -212,7 +212,7 @@ class Training:
         save_file(optimizer_tensors(optimizer), fresh / "optimizer.safetensors")
         if average:
             save_file(average.tensors, fresh / "average.safetensors")
-        state = {**asdict(self.progress), "config": _fingerprint(self.config)}
+        state = {**asdict(self.progress), "config": plain_config(self.config)}
         (fresh / "progress.json").write_text(json.dumps(state), encoding="utf-8")
         shutil.rmtree(last, ignore_errors=True)
         fresh.rename(last)
@@ -227,7 +227,7 @@ class Training:
     def _restore(self, optimizer: torch.optim.Optimizer, average: _Average | None) -> None:
         last = self.out / "last"
         state = json.loads((last / "progress.json").read_text(encoding="utf-8"))
-        if state.pop("config") != _fingerprint(self.config):
+        if state.pop("config") != plain_config(self.config):
             raise DataError(
                 "this run was begun with another configuration; give another --out or --restart",
                 source=str(last),
@@ -371,7 +371,8 @@ def _save_tensors(model: RasidModel, path: Path) -> None:
     save_file({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}, path)
 
 
-def _fingerprint(config: TrainConfig) -> dict[str, Any]:
+def plain_config(config: TrainConfig) -> dict[str, Any]:
+    """Return a configuration as JSON holds it, without the folder that its paths are relative to."""
     plain = json.loads(json.dumps({k: v for k, v in asdict(config).items() if k != "folder"}))
     return dict(plain)
 

@@ -53,7 +53,8 @@ class Baseline(ABC):
                 entity = entities.setdefault(name, f"{label[0]}{len(entities) + 1}")
                 sector = self.sector(text[left:right]) if label == ACTOR else None
                 mentions.append(Mention(start + left, start + right, label, entity, sector))
-            events += [Event(kind, index) for kind in EVENT_TYPES if kind in set(self.types(text))]
+            types = set(self.types(text))
+            events += [Event(kind, index) for kind in EVENT_TYPES if kind in types]
         return replace(article, mentions=tuple(mentions), events=tuple(events))
 
     def sector(self, surface: str) -> str:
