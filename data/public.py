@@ -220,7 +220,7 @@ def to_article(identifier: str, sentence: TaggedSentence, corpus: PublicCorpus) 
     Raises:
         DataError: naming the identifier, where a type is not the corpus's.
     """
-    text, bounds = _detokenise(sentence.tokens, corpus.clitics_split)
+    text, bounds = detokenise(sentence.tokens, corpus.clitics_split)
     spans: dict[str, list[tuple[int, int]]] = {label: [] for label in LABELS}
     for first, last, kind in _join_titles(sentence.spans, corpus):
         try:
@@ -232,7 +232,7 @@ def to_article(identifier: str, sentence: TaggedSentence, corpus: PublicCorpus) 
     mentions: list[Mention] = []
     for label, found in spans.items():
         names: dict[str, int] = {}
-        for start, end in _longest(found):
+        for start, end in longest(found):
             number = names.setdefault(text[start:end], len(names) + 1)
             mentions.append(Mention(start, end, label, f"{label[0]}{number}"))
     return Article(identifier, text, "", ((0, len(text)),), tuple(mentions))
@@ -245,7 +245,8 @@ def _join_titles(spans: Iterable[tuple[int, int, str]], corpus: PublicCorpus) ->
         yield (titles.get(first, first) if named else first), last, kind
 
 
-def _longest(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def longest(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the spans that no longer one overlaps, in the order of the text."""
     kept: list[tuple[int, int]] = []
     for start, end in sorted(set(spans), key=lambda span: (span[0] - span[1], span[0])):
         if all(end <= left or right <= start for left, right in kept):
@@ -253,7 +254,8 @@ def _longest(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return sorted(kept)
 
 
-def _detokenise(tokens: Sequence[str], clitics_split: bool) -> tuple[str, list[tuple[int, int]]]:
+def detokenise(tokens: Sequence[str], clitics_split: bool) -> tuple[str, list[tuple[int, int]]]:
+    """Join tokens by a space, split proclitics to their words, and return the text and each token's span in it."""
     text = ""
     bounds: list[tuple[int, int]] = []
     for index, token in enumerate(tokens):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rasid.data.errors import DataError
 from rasid.data.schema import Article
 from rasid.inference.evaluation.scores import Scores, table
+from rasid.train.auxiliary import NOTE
 from rasid.train.config import RASID_BASE, TrainConfig
 
 # Corpora that stand-off labels may belong to, with the licences of their texts.
@@ -34,7 +36,7 @@ target and place of each event. Load it with `rasid.inference.tagger.Tagger.from
 
 ## What it learnt from
 
-- Encoder: {encoder}.
+- Encoder: {encoder}.{auxiliary}
 - {articles} labelled articles, {sentences} sentences, {words} words:
 {sources}
 - Chosen on {dev_articles} dev articles ({dev_sentences} sentences): the epoch and the event threshold, nothing else.
@@ -80,14 +82,17 @@ def write_card(
     seconds: float,
     best_epoch: int,
     hardware: str,
+    encoder_folder: Path,
 ) -> None:
     """Write `README.md` into a model folder: what it learnt from, how, and how it scores on the run's dev articles."""
-    encoder = config.model.encoder
+    note = _read_note(encoder_folder)
+    encoder = str(note.get("encoder", config.model.encoder))
     if encoder == RASID_BASE:
         encoder = "rasid-base, intfloat/multilingual-e5-small (MIT) trimmed to Arabic by `rasid train base`"
     text = _TEMPLATE.format(
         name=f"rasid tagger on {config.model.encoder}",
         encoder=encoder,
+        auxiliary=_auxiliary(note),
         articles=f"{len(train):,}",
         sentences=f"{sum(len(a.sentences) for a in train):,}",
         words=f"{sum(len(a.text.split()) for a in train):,}",
@@ -125,6 +130,21 @@ def write_held_out(folder: Path, parts: Sequence[tuple[str, str]]) -> None:
     shown = "\n\n".join(f"{name}\n\n```\n{scores}\n```" for name, scores in parts)
     section = f"## Scores on articles that nothing was trained on\n\n{shown}"
     card.write_text(f"{before}{_BEGIN}\n{section}\n{_END}{rest.partition(_END)[2]}", encoding="utf-8")
+
+
+def _read_note(encoder: Path) -> dict[str, Any]:
+    path = encoder / NOTE
+    note: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return note
+
+
+def _auxiliary(note: Mapping[str, Any]) -> str:
+    if not note:
+        return ""
+    lines = [f"  - {c['title']}: {c['sentences']:,} sentences" for c in note["corpora"].values()]
+    how = f"{note['epochs']} epochs, rate {note['lr']}, seed {note['seed']}"
+    head = f"\n- It first learnt the named entities of public corpora, by `rasid train auxiliary` ({how}):"
+    return "\n".join([head, *lines])
 
 
 def _sources(articles: Sequence[Article]) -> list[str]:

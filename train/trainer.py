@@ -83,12 +83,12 @@ class Training:
         out.mkdir(parents=True, exist_ok=True)
         self.accelerator = Accelerator(cpu=device == "cpu", mixed_precision=_precision(config.optim.precision, device))
         set_seed(config.optim.seed)
-        encoder_path = self._encoder_path()
-        self.tokenizer: PreTrainedTokenizerBase = _load_tokenizer(encoder_path)
+        self.encoder_path = self._encoder_path()
+        self.tokenizer: PreTrainedTokenizerBase = _load_tokenizer(self.encoder_path)
         self.special: Special = special_tokens(self.tokenizer)
         self.features = [to_features(a, backend(self.tokenizer)) for a in self.corpus.train]
         self.names = collect_names(self.corpus.train if config.augment else ())
-        self.model = _new_model(config, encoder_path)
+        self.model = _new_model(config, self.encoder_path)
         self.progress = Progress()
 
     def run(self, *, resume: bool = True, quiet: bool = False) -> Path:
@@ -268,6 +268,7 @@ class Training:
             run.seconds,
             run.best_epoch,
             self._hardware(),
+            Path(self.encoder_path),
         )
         calibration = {"before": before, "after": calibration_errors(self.corpus.dev, tagged)}
         chosen = {"threshold": model.config.event_threshold, "calibration error": calibration}
