@@ -105,6 +105,7 @@ class RasidModel(PreTrainedModel):
         self.mode_bias = nn.Parameter(torch.zeros(len(MODE_COLUMNS)))
         self.token_role = nn.Linear(width, (len(ROLES) + 1) * config.role_size)
         self.event_role = nn.Linear(width, config.role_size)
+        self.type_role = nn.Parameter(torch.zeros(len(EVENT_TYPES), config.role_size))
         self.role_bias = nn.Parameter(torch.zeros(2 * MAX_DISTANCE + 1, len(ROLES) + 1))
         self.post_init()
 
@@ -120,6 +121,8 @@ class RasidModel(PreTrainedModel):
             nn.init.constant_(module.event_bias, -2.5)
             nn.init.zeros_(module.mode_bias)
             nn.init.zeros_(module.role_bias)
+            # what the type alone says of who takes part: states of words do not name it
+            nn.init.zeros_(module.type_role)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, sentence_mask: Tensor) -> Logits:
         """Score a batch of windows.
@@ -148,7 +151,7 @@ class RasidModel(PreTrainedModel):
             event=event,
             mode=mode,
             token_role=token_role,
-            event_role=self.event_role(pooled),
+            event_role=self.event_role(pooled) + self.type_role,
             role_bias=self.role_bias,
         )
 
