@@ -14,7 +14,6 @@ from rasid.data.errors import DataError
 
 if TYPE_CHECKING:
     from rasid.data.schema import Article
-    from rasid.inference.evaluation.scores import Scores
 
 _MODEL = click.option("--model", help="A model folder, or a name on the hub. Default: the model shipped with rasid.")
 _DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
@@ -152,7 +151,9 @@ def evaluate(
     """
     from rasid.data.sources import load_labelled
     from rasid.data.standoff import index_texts
+    from rasid.inference.evaluation.figures import more_figures
     from rasid.inference.evaluation.scores import score
+    from rasid.inference.report.scores import as_json_text, as_text
 
     if predictions is not None and model is not None:
         raise click.UsageError("give either --model or --predictions")
@@ -162,12 +163,12 @@ def evaluate(
         raise DataError("there is no gold article", source=", ".join(map(str, gold)))
     predicted = load_labelled([predictions], known) if predictions is not None else _predict(articles, model, device)
     scores = score(articles, predicted, resamples=resamples, seed=seed)
-    more = more_figures(articles, predicted, entities)
+    more = more_figures(articles, predicted, entities=entities)
     others = {
         name: score(articles, found, resamples=resamples, seed=seed)
         for name, found in _run_baselines(load_labelled(baselines, known), articles)
     }
-    click.echo(_as_json(scores, more, others) if as_json else as_text(scores, more, others))
+    click.echo(as_json_text(scores, more, others) if as_json else as_text(scores, more, others))
     if errors is not None:
         _write_errors(errors, articles, predicted, load_labelled(seen, known) if seen else None)
 
@@ -181,18 +182,6 @@ def _predict(articles: list[Article], model: str | None, device: str) -> list[Ar
     return list(tqdm(tagger.stream(articles), desc="tagging", total=len(articles), disable=not sys.stderr.isatty()))
 
 
-def more_figures(articles: list[Article], predicted: list[Article], entities: bool) -> dict[str, dict[str, float]]:
-    """Return figures beside F1: the calibration error of the scores, and the F1 of entities where it is asked for."""
-    from rasid.inference.calibration import calibration_errors
-
-    more = {"expected calibration error": calibration_errors(articles, predicted)}
-    if entities:
-        from rasid.inference.evaluation.coreference import conll_f1
-
-        more["F1 of entities"] = conll_f1(articles, predicted)
-    return {name: figures for name, figures in more.items() if figures}
-
-
 def _run_baselines(learnt: list[Article], articles: list[Article]) -> Iterator[tuple[str, list[Article]]]:
     from rasid.inference.evaluation.baselines import BASELINES
 
@@ -200,25 +189,6 @@ def _run_baselines(learnt: list[Article], articles: list[Article]) -> Iterator[t
         baseline = kind()
         baseline.fit(learnt)
         yield name, baseline.predict(articles)
-
-
-def _as_json(scores: Scores, more: dict[str, dict[str, float]], others: dict[str, Scores]) -> str:
-    import json
-
-    baselines = {"baselines": {name: found.to_dict() for name, found in others.items()}} if others else {}
-    return json.dumps({**scores.to_dict(), **more, **baselines}, ensure_ascii=False, indent=2)
-
-
-def as_text(scores: Scores, more: dict[str, dict[str, float]], others: dict[str, Scores]) -> str:
-    """Return what `rasid evaluate` prints."""
-    from rasid.inference.evaluation.scores import table
-
-    lines = [table(scores)]
-    for name, figures in more.items():
-        shown = ", ".join(f"{layer} {100 * value:.1f}" for layer, value in figures.items())
-        lines.append(f"{name}, in per cent: {shown}")
-    lines += [f"\n{name}\n{table(found)}" for name, found in others.items()]
-    return "\n".join(lines)
 
 
 def _write_errors(path: Path, articles: list[Article], predicted: list[Article], seen: list[Article] | None) -> None:

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from rasid.data.errors import DataError
 from rasid.data.schema import Article
-from rasid.inference.evaluation.scores import Scores, table
+from rasid.inference.evaluation.scores import Scores
+from rasid.inference.report.scores import table
 from rasid.train.auxiliary import NOTE
 from rasid.train.config import RASID_BASE, TrainConfig
 

@@ -246,8 +246,9 @@ def card(folder: Path, gold: tuple[Path, ...], texts: tuple[Path, ...]) -> None:
     """
     from rasid.data.sources import load_labelled
     from rasid.data.standoff import index_texts
-    from rasid.inference.cli import as_text, more_figures
+    from rasid.inference.evaluation.figures import more_figures
     from rasid.inference.evaluation.scores import score
+    from rasid.inference.report.scores import as_text
     from rasid.inference.tagger import Tagger
     from rasid.train.card import write_held_out
 
@@ -257,7 +258,7 @@ def card(folder: Path, gold: tuple[Path, ...], texts: tuple[Path, ...]) -> None:
     for path in gold:
         articles = load_labelled([path], known)
         tagged = tagger.tag(articles)
-        shown = as_text(score(articles, tagged, resamples=1000), more_figures(articles, tagged, True), {})
+        shown = as_text(score(articles, tagged, resamples=1000), more_figures(articles, tagged, entities=True), {})
         places = " --texts TEXTS" if texts else ""
         parts.append((f"`rasid evaluate --gold {path}{places} --entities` (1,000 resamples, seed 0):", shown))
     write_held_out(folder, parts)

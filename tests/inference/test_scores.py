@@ -7,7 +7,8 @@ import pytest
 from rasid.data.errors import DataError
 from rasid.data.schema import Article, Event, Mention
 from rasid.inference.evaluation.counts import LAYERS, Counts
-from rasid.inference.evaluation.scores import Scores, score, table
+from rasid.inference.evaluation.scores import Scores, score
+from rasid.inference.report.scores import table
 
 TEXT = "هاجم الجيش حلب."
 
