@@ -14,9 +14,18 @@ from rasid.data.errors import DataError
 
 if TYPE_CHECKING:
     from rasid.data.schema import Article
+    from rasid.inference.tagger import Tagger
 
 _MODEL = click.option("--model", help="A model folder, or a name on the hub. Default: the model shipped with rasid.")
 _DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
+_PRECISION = click.option(
+    "--precision",
+    type=click.Choice(["auto", "int8", "fp32"]),
+    default="auto",
+    show_default=True,
+    help="auto: half precision on a GPU; on a CPU int8 where the model was exported, else fp32, the reference.",
+)
+_THREADS = click.option("--threads", type=click.IntRange(min=1), help="To compute with on a CPU. Default: one a core.")
 
 
 @click.command()
@@ -35,6 +44,8 @@ _DEVICE = click.option("--device", default="auto", show_default=True, help="auto
 @click.option("--color/--no-color", default=None, help="Colour the text format. Default: where it goes to a terminal.")
 @_MODEL
 @_DEVICE
+@_PRECISION
+@_THREADS
 def tag(
     inputs: tuple[Path, ...],
     output: Path | None,
@@ -44,6 +55,8 @@ def tag(
     color: bool | None,
     model: str | None,
     device: str,
+    precision: str,
+    threads: int | None,
 ) -> None:
     """Tag articles with actors, locations and events.
 
@@ -70,7 +83,7 @@ def tag(
     if not inputs:
         raise click.UsageError("nothing to tag: name files, or - for standard input, or try --sample")
     form = choose_format(output, form)
-    tagger = Tagger.from_pretrained(model, device)
+    tagger = Tagger.from_pretrained(model, device, precision=precision, threads=threads)
     tally = Tally()
     with open_output(output, form, color=color) as write:
         items = tag_records(tagger, read_records(inputs), min_score)
@@ -123,6 +136,8 @@ def tag(
 )
 @_MODEL
 @_DEVICE
+@_PRECISION
+@_THREADS
 def evaluate(
     gold: tuple[Path, ...],
     texts: tuple[Path, ...],
@@ -136,6 +151,8 @@ def evaluate(
     seen: tuple[Path, ...],
     model: str | None,
     device: str,
+    precision: str,
+    threads: int | None,
 ) -> None:
     """Score a model, or predictions, against gold articles.
 
@@ -154,6 +171,7 @@ def evaluate(
     from rasid.inference.evaluation.figures import more_figures
     from rasid.inference.evaluation.scores import score
     from rasid.inference.report.scores import as_json_text, as_text
+    from rasid.inference.tagger import Tagger
 
     if predictions is not None and model is not None:
         raise click.UsageError("give either --model or --predictions")
@@ -161,7 +179,10 @@ def evaluate(
     articles = load_labelled(gold, known)
     if not articles:
         raise DataError("there is no gold article", source=", ".join(map(str, gold)))
-    predicted = load_labelled([predictions], known) if predictions is not None else _predict(articles, model, device)
+    if predictions is not None:
+        predicted = load_labelled([predictions], known)
+    else:
+        predicted = _predict(articles, Tagger.from_pretrained(model, device, precision=precision, threads=threads))
     scores = score(articles, predicted, resamples=resamples, seed=seed)
     more = more_figures(articles, predicted, entities=entities)
     others = {
@@ -173,12 +194,9 @@ def evaluate(
         _write_errors(errors, articles, predicted, load_labelled(seen, known) if seen else None)
 
 
-def _predict(articles: list[Article], model: str | None, device: str) -> list[Article]:
+def _predict(articles: list[Article], tagger: Tagger) -> list[Article]:
     from tqdm.auto import tqdm
 
-    from rasid.inference.tagger import Tagger
-
-    tagger = Tagger.from_pretrained(model, device)
     return list(tqdm(tagger.stream(articles), desc="tagging", total=len(articles), disable=not sys.stderr.isatty()))
 
 
@@ -200,3 +218,22 @@ def _write_errors(path: Path, articles: list[Article], predicted: list[Article],
     mistakes = [mistake for article in articles for mistake in find_mistakes(article, by_id[article.id], names)]
     write_errors(path, articles, predicted, mistakes)
     click.echo(f"{len(mistakes)} mistakes -> {path}", err=True)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="File to write. Default: into FOLDER, where it is found.")
+@click.option("--fp32", is_flag=True, help="Keep weights in float32; the file is then only written, not used by rasid.")
+def export(folder: Path, out: Path | None, fp32: bool) -> None:
+    """Export the model in FOLDER as one ONNX graph with 8-bit weights, which a CPU runs without PyTorch.
+
+    From then on it is what tags on a CPU. With `--precision int8` a model without a graph gets one in the user's cache.
+
+    Example: rasid export runs/mine/model
+    """
+    from rasid.inference.export import export_onnx
+    from rasid.inference.runtime.graph import FILE
+
+    place = out or folder / FILE
+    export_onnx(folder, place, quantise=not fp32)
+    click.echo(f"{place.stat().st_size / 1e6:.0f} MB -> {place}")

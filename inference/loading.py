@@ -1,46 +1,142 @@
-"""Loading a trained model and its tokenizer from a folder or, when named, from the hub."""
+"""Loading a trained model from a folder or, when named, from the hub.
+
+What tagging on a CPU needs (settings, tokenizer, the exported graph) is read without torch and transformers; the
+network itself is loaded only where it is asked for.
+"""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rasid.data.errors import DataError
+from rasid.inference.batches import Special
+from rasid.inference.calibration import Curve, Curves
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
-    from rasid.inference.batches import Special
     from rasid.inference.model import RasidModel
 
 
-def load_model(path_or_name: str | Path) -> tuple[RasidModel, Tokenizer, Special]:
-    """Load the network in float32, its fast tokenizer and the ids of its special tokens.
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A folder that `rasid train` wrote, with all that is read around the network.
+
+    Args:
+        path: of the folder.
+        tokenizer: its fast tokenizer, without truncation and padding.
+        special: ids of the tokens that frame and pad a window.
+        window: the most pieces in a window, the frame left out.
+        event_threshold: probability from which an event type is reported.
+        curves: by layer, the calibration of the network's probabilities.
+    """
+
+    path: Path
+    tokenizer: Tokenizer
+    special: Special
+    window: int
+    event_threshold: float
+    curves: Curves
+
+
+def open_folder(path_or_name: str | Path) -> ModelFolder:
+    """Read a model folder's settings and tokenizer; a name that is no place on this machine is looked up on the hub.
 
     Raises:
         DataError: where there is no such model, or it is not one of rasid's.
     """
-    import torch
-    from transformers import AutoTokenizer
+    path = _find(path_or_name)
+    config = _read_json(path / "config.json")
+    if config.get("model_type") != "rasid":
+        raise DataError("this is no model of rasid's", source=str(path))
+    tokenizer = _read_tokenizer(path)
+    return ModelFolder(
+        path,
+        tokenizer,
+        _special(_read_json(path / "tokenizer_config.json"), tokenizer, path),
+        int(config["window"]),
+        float(config["event_threshold"]),
+        {layer: Curve(*pair) for layer, pair in config.get("calibration", {}).items()},
+    )
 
+
+def load_network(path: Path) -> RasidModel:
+    """Load the network of a model folder in float32.
+
+    Raises:
+        DataError: where its weights are missing or do not fit.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise DataError("torch is needed for this: pip install 'rasid[train]'", source=str(path)) from None
     from rasid.inference.model import RasidModel
 
-    place = Path(path_or_name)
-    if isinstance(path_or_name, Path) or place.exists() or str(path_or_name).startswith((".", "/", "~")):
-        place = place.expanduser()
-        if not (place / "config.json").is_file():
-            raise DataError("there is no model here: a folder with a config.json was expected", source=str(place))
-        path_or_name = str(place)
     try:
         with _quiet():
-            model = RasidModel.from_pretrained(path_or_name, use_safetensors=True, dtype=torch.float32)
-            tokenizer = AutoTokenizer.from_pretrained(path_or_name, use_fast=True)
+            model: RasidModel = RasidModel.from_pretrained(str(path), use_safetensors=True, dtype=torch.float32)
     except (OSError, ValueError, RuntimeError) as error:
-        raise DataError(
-            f"the model could not be loaded: {str(error).splitlines()[0]}", source=str(path_or_name)
-        ) from None
-    return model, backend(tokenizer), special_tokens(tokenizer)
+        raise DataError(f"the model could not be loaded: {str(error).splitlines()[0]}", source=str(path)) from None
+    return model
+
+
+def _find(path_or_name: str | Path) -> Path:
+    place = Path(path_or_name).expanduser()
+    here = isinstance(path_or_name, Path) or place.exists() or str(path_or_name).startswith((".", "/", "~"))
+    if not here:
+        place = _download(str(path_or_name))
+    if not (place / "config.json").is_file():
+        raise DataError("there is no model here: a folder with a config.json was expected", source=str(place))
+    return place
+
+
+def _download(name: str) -> Path:
+    """Fetch a model from the hub into its cache, or find it there."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.onnx"]))
+    except (OSError, ValueError) as error:
+        raise DataError(f"the model could not be loaded: {str(error).splitlines()[0]}", source=name) from None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"the model could not be loaded: {error}", source=str(path)) from None
+    if not isinstance(found, dict):
+        raise DataError("the model could not be loaded: not a JSON object", source=str(path))
+    return found
+
+
+def _read_tokenizer(folder: Path) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise DataError("the tokenizer has no fast form (tokenizer.json), and so no offsets", source=str(folder))
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _special(config: dict[str, Any], tokenizer: Tokenizer, folder: Path) -> Special:
+    def id_of(*names: str) -> int:
+        for name in names:
+            token = config.get(name)
+            text = token.get("content") if isinstance(token, dict) else token
+            number = tokenizer.token_to_id(text) if isinstance(text, str) else None
+            if number is not None:
+                return number
+        raise DataError(f"the tokenizer lacks a {' or '.join(names)}", source=str(folder))
+
+    return Special(id_of("cls_token", "bos_token"), id_of("sep_token", "eos_token"), id_of("pad_token"))
 
 
 def backend(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
@@ -59,8 +155,6 @@ def backend(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
 
 def special_tokens(tokenizer: PreTrainedTokenizerBase) -> Special:
     """Return the ids that frame and pad a window: `[CLS]`, `[SEP]`, `[PAD]` or their like."""
-    from rasid.inference.batches import Special
-
     first = tokenizer.cls_token_id if tokenizer.cls_token_id is not None else tokenizer.bos_token_id
     last = tokenizer.sep_token_id if tokenizer.sep_token_id is not None else tokenizer.eos_token_id
     if first is None or last is None or tokenizer.pad_token_id is None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rasid.data.errors import DataError
 from rasid.data.schema import Article
 from rasid.inference.batches import Batch, Special, by_length, make_batch
-from rasid.inference.calibration import NO_CURVES, Curve, Curves
+from rasid.inference.calibration import NO_CURVES, Curves
 from rasid.inference.decode import decode_article
 from rasid.inference.merge import WindowLogits, merge
 from rasid.inference.pieces import Pieces, to_pieces
@@ -71,29 +71,38 @@ class Tagger:
         self._event_threshold = event_threshold
 
     @classmethod
-    def from_pretrained(cls, path_or_name: str | Path | None = None, device: str = "auto") -> Tagger:
+    def from_pretrained(
+        cls,
+        path_or_name: str | Path | None = None,
+        device: str = "auto",
+        *,
+        precision: str = "auto",
+        threads: int | None = None,
+    ) -> Tagger:
         """Load a trained model.
 
         Args:
             path_or_name: a folder that `rasid train` wrote, the name of such a model on the hub (the one case that
                 reaches the network), or None for the model that ships with the package.
-            device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+            device: `auto` (a GPU where there is one, else the CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
+            precision: `auto`, `int8` (the exported graph, on the CPU only) or `fp32` (PyTorch, the reference). Auto is
+                half precision on a GPU; on a CPU it is int8 for a folder with an exported graph, else fp32.
+            threads: to compute with on the CPU; None for one a core.
 
         Raises:
-            DataError: where there is no such model or device.
+            DataError: where there is no such model, device or precision.
         """
-        from rasid.inference.loading import load_model
-        from rasid.inference.runtime.torch import TorchRuntime
+        from rasid.inference.loading import open_folder
+        from rasid.inference.runtime.choose import choose_runtime
 
-        model, tokenizer, special = load_model(path_or_name if path_or_name is not None else SHIPPED)
-        config = model.config
+        found = open_folder(path_or_name if path_or_name is not None else SHIPPED)
         return cls(
-            TorchRuntime(model, device),
-            tokenizer,
-            special,
-            window=config.window,
-            event_threshold=config.event_threshold,
-            curves={layer: Curve(*pair) for layer, pair in config.calibration.items()},
+            choose_runtime(found.path, device, precision, threads),
+            found.tokenizer,
+            found.special,
+            window=found.window,
+            event_threshold=found.event_threshold,
+            curves=found.curves,
         )
 
     def tag(self, articles: Iterable[str | Article], *, min_score: float = 0.0) -> list[Article]:

@@ -12,7 +12,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from rasid.data.jsonl import write_articles
 from rasid.data.markup import read_markup
 from rasid.data.schema import Article
-from rasid.inference.loading import load_model
+from rasid.inference.loading import load_network, open_folder
 from rasid.inference.model import RasidConfig, RasidModel
 from rasid.inference.runtime.torch import TorchRuntime
 from rasid.inference.tagger import Tagger
@@ -91,8 +91,9 @@ def model_folder(encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="session")
 def tagger(model_folder: Path) -> Tagger:
-    model, tokenizer, special = load_model(model_folder)
-    return Tagger(TorchRuntime(model, "cpu"), tokenizer, special, window=24, event_threshold=0.5)
+    found = open_folder(model_folder)
+    runtime = TorchRuntime(load_network(model_folder), "cpu")
+    return Tagger(runtime, found.tokenizer, found.special, window=24, event_threshold=0.5)
 
 
 @pytest.fixture

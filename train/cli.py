@@ -8,7 +8,7 @@ import click
 
 from rasid.data.cli import TEXTS, data_group
 from rasid.data.errors import DataError
-from rasid.inference.cli import evaluate, tag
+from rasid.inference.cli import evaluate, export, tag
 
 
 class _Root(click.Group):
@@ -268,3 +268,4 @@ def card(folder: Path, gold: tuple[Path, ...], texts: tuple[Path, ...]) -> None:
 main.add_command(data_group)
 main.add_command(tag)
 main.add_command(evaluate)
+main.add_command(export)

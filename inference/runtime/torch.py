@@ -37,14 +37,25 @@ def pick_device(wanted: str) -> torch.device:
 class TorchRuntime:
     """Runs a `RasidModel` on batches of arrays."""
 
-    def __init__(self, model: RasidModel, device: str = "auto") -> None:
-        """Move the model to the device .
+    def __init__(
+        self, model: RasidModel, device: str = "auto", *, half: bool = True, threads: int | None = None
+    ) -> None:
+        """Move the model to the device.
+
+        Args:
+            model: the network.
+            device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+            half: compute in half precision where the device is an NVIDIA GPU.
+            threads: of PyTorch on the CPU, for the whole process; None leaves them as they are.
 
         Raises:
             DataError: where this machine has no such device.
         """
         self.device = pick_device(device)
+        self._half = half
         self._model = model
+        if threads is not None:
+            torch.set_num_threads(threads)
         torch.nn.Module.to(model, self.device)
 
     def __call__(self, batch: Batch) -> dict[str, NDArray[np.float32]]:
@@ -59,7 +70,7 @@ class TorchRuntime:
         return {field.name: getattr(logits, field.name).detach().float().cpu().numpy() for field in fields(Logits)}
 
     def _autocast(self) -> AbstractContextManager[object]:
-        if self.device.type != "cuda":
+        if self.device.type != "cuda" or not self._half:
             return nullcontext()
         dtype = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
         return torch.autocast("cuda", dtype=dtype)

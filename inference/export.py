@@ -1,0 +1,117 @@
+"""The network as an ONNX graph, which a CPU runs without torch."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rasid.data.errors import DataError
+from rasid.data.sample_texts import sample_articles
+from rasid.inference.batches import by_length, make_batch
+from rasid.inference.loading import load_network, open_folder
+from rasid.inference.pieces import to_pieces
+from rasid.inference.quantise import quantise_graph, smooth
+from rasid.inference.windows import plan_windows
+
+if TYPE_CHECKING:
+    import torch
+
+    from rasid.inference.model import RasidModel
+
+INPUTS: Final = ("input_ids", "attention_mask", "sentence_mask")
+_BY_SENTENCE: Final = ("event", "mode", "event_role")
+_OPSET: Final = 17
+# Articles that show how large the network's activations are.
+_SAMPLES: Final = 40
+
+
+def export_onnx(folder: Path, out: Path, *, quantise: bool = True) -> None:
+    """Export the network of a model folder, all heads in one graph.
+
+    Args:
+        folder: that `rasid train` wrote.
+        out: the file to write; it gets its name only when it is whole.
+        quantise: 8-bit weights; False keeps float32.
+
+    Raises:
+        DataError: where the model or the packages that export need (torch, onnx) are not there.
+    """
+    try:
+        import onnx  # noqa: F401 - wanted by what is called below, which fails later and less clearly
+    except ImportError:
+        raise DataError("onnx is needed to export a model: pip install 'rasid[train]'", source=str(folder)) from None
+    model = load_network(folder).eval()
+    if quantise:
+        smooth(model.encoder, lambda: _read_samples(model, folder))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent) as place:
+        plain, small = Path(place) / "plain.onnx", Path(place) / "small.onnx"
+        _trace(model, plain)
+        if quantise:
+            quantise_graph(plain, small)
+        (small if quantise else plain).replace(out)
+
+
+def _read_samples(model: RasidModel, folder: Path) -> None:
+    """Run the network over the package's own articles."""
+    import torch
+
+    found = open_folder(folder)
+    items = []
+    for article in sample_articles(_SAMPLES):
+        pieces = to_pieces(article.text, article.sentences, found.tokenizer)
+        items += [(pieces, window) for window in plan_windows(pieces.lengths.tolist(), found.window)]
+    for group in by_length([len(window) + 2 for _, window in items], 2048):
+        batch = make_batch([items[i] for i in group], found.special)
+        with torch.inference_mode():
+            model(*(torch.from_numpy(getattr(batch, name)) for name in INPUTS))
+
+
+def _trace(model: RasidModel, out: Path) -> None:
+    import torch
+
+    from rasid.inference.model import Logits
+
+    names = [field.name for field in fields(Logits)]
+
+    class Flat(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, *arrays: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            logits = self.model(*arrays)
+            return tuple(getattr(logits, name) for name in names)
+
+    model.encoder.set_attn_implementation("eager")
+    shapes: dict[str, dict[int, str]] = {name: {0: "windows", 1: "tokens"} for name in ("input_ids", "attention_mask")}
+    shapes["sentence_mask"] = {0: "windows", 1: "sentences", 2: "tokens"}
+    for name in names:
+        if name != "role_bias":
+            shapes[name] = {0: "windows", 1: "sentences" if name in _BY_SENTENCE else "tokens"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            Flat().eval(),
+            _example(),
+            str(out),
+            input_names=list(INPUTS),
+            output_names=names,
+            dynamic_axes=shapes,
+            opset_version=_OPSET,
+            dynamo=False,
+        )
+
+
+def _example() -> tuple[Any, ...]:
+    import torch
+
+    ids = torch.arange(2 * 9).view(2, 9) % 5
+    attention = torch.ones_like(ids)
+    attention[1, 6:] = 0
+    sentences = torch.zeros(2, 3, 9, dtype=torch.bool)
+    sentences[:, 0, 1:3] = sentences[:, 1, 3:5] = True
+    return ids, attention, sentences

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import nn
+
+from rasid.data.errors import DataError
+from rasid.inference.batches import Batch
+from rasid.inference.export import export_onnx
+from rasid.inference.loading import load_network
+from rasid.inference.quantise import SmoothedLinear, smooth
+from rasid.inference.runtime.choose import choose_runtime
+from rasid.inference.runtime.graph import FILE, find_graph
+from rasid.inference.runtime.onnx import OnnxRuntime
+from rasid.inference.runtime.torch import TorchRuntime
+from rasid.inference.tagger import Tagger
+from rasid.train.cli import main
+
+TEXT = "انسحبت قوات النظام من مدينة جاسم.\nقصف الجيش بلدة سرمين، ما أدى لمقتل 3 مدنيين."
+
+
+def batch(rows: int, tokens: int, sentences: int) -> Batch:
+    rng = np.random.default_rng([rows, tokens, sentences])
+    attention = np.ones((rows, tokens), dtype=np.int64)
+    attention[-1, max(2, tokens // 2) :] = 0
+    masks = np.zeros((rows, sentences, tokens), dtype=np.bool_)
+    for slot in range(sentences - 1):  # the last sentence has no token
+        masks[:, slot, 1 + slot : 2 + slot] = True
+    return Batch(rng.integers(0, 40, (rows, tokens)), attention, masks)
+
+
+@pytest.fixture(scope="module")
+def exported(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported") / "model"
+    shutil.copytree(model_folder, folder)
+    export_onnx(folder, folder / FILE)
+    return folder
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 2), (4, 17, 3), (2, 26, 9)])
+def test_the_graph_computes_what_torch_does(model_folder: Path, tmp_path: Path, shape: tuple[int, int, int]) -> None:
+    export_onnx(model_folder, tmp_path / "plain.onnx", quantise=False)
+    wanted = TorchRuntime(load_network(model_folder), "cpu")(batch(*shape))
+    found = OnnxRuntime(tmp_path / "plain.onnx")(batch(*shape))
+    assert found.keys() == wanted.keys()
+    for name, array in wanted.items():
+        np.testing.assert_allclose(found[name], array, atol=2e-4, err_msg=name)
+
+
+def test_8_bits_stay_near(model_folder: Path, exported: Path) -> None:
+    wanted = TorchRuntime(load_network(model_folder), "cpu")(batch(4, 20, 3))
+    found = OnnxRuntime(exported / FILE, threads=1)(batch(4, 20, 3))
+    for name in ("actor", "event", "token_role"):
+        assert np.abs(found[name] - wanted[name]).mean() < 0.1 * wanted[name].std()
+        assert not np.array_equal(found[name], wanted[name])
+
+
+def test_smoothing_changes_nothing_in_float32() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(6, 5), nn.GELU(), nn.Linear(5, 4, bias=False))
+    values = torch.randn(3, 7, 6) * torch.tensor([1.0, 50.0, 1.0, 0.01, 1.0, 0.0])
+    before = net(values)
+    smooth(net, lambda: net(values))
+    assert isinstance(net[0], SmoothedLinear)
+    assert isinstance(net[2], SmoothedLinear)
+    torch.testing.assert_close(net(values), before, rtol=1e-4, atol=1e-4)
+    assert float((values * net[0].inverse).abs().amax((0, 1)).max()) < 50
+
+
+def test_a_cpu_tags_without_torch(exported: Path) -> None:
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from rasid.inference.tagger import Tagger\n"
+        f"article, = Tagger.from_pretrained(Path({str(exported)!r}), device='cpu').tag([{TEXT!r}])\n"
+        "assert article.mentions\n"
+        "print(sorted({'torch', 'transformers', 'datasets'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_folder_without_a_graph_gets_one_in_the_cache_once(
+    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RASID_CACHE", str(tmp_path / "cache"))
+    first = find_graph(model_folder)
+    assert tmp_path in first.parents
+    stamp = first.stat().st_mtime_ns
+    assert find_graph(model_folder) == first
+    assert first.stat().st_mtime_ns == stamp
+    assert [p.name for p in first.parent.iterdir()] == [FILE]
+
+
+def test_a_cpu_takes_the_graph_where_there_is_one(model_folder: Path, exported: Path) -> None:
+    for folder, kind in ((model_folder, TorchRuntime), (exported, OnnxRuntime)):
+        assert isinstance(choose_runtime(folder, "cpu", "auto", None), kind)
+    assert isinstance(choose_runtime(exported, "cpu", "fp32", None), TorchRuntime)
+
+
+def test_the_command_writes_the_graph_into_the_folder(model_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder, folder)
+    result = CliRunner().invoke(main, ["export", str(folder)])
+    assert result.exit_code == 0, result.output
+    assert find_graph(folder) == folder / FILE
+
+
+def test_a_choice_that_cannot_be_is_named(model_folder: Path, exported: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such precision"):
+        Tagger.from_pretrained(exported, precision="int4")
+    with pytest.raises(DataError, match="CPU only"):
+        Tagger.from_pretrained(exported, device="mps", precision="int8")
+    with pytest.raises(DataError, match="threads = 0"):
+        Tagger.from_pretrained(exported, threads=0)
+    (tmp_path / "broken.onnx").write_bytes(b"no graph")
+    with pytest.raises(DataError, match="broken.onnx"):
+        OnnxRuntime(tmp_path / "broken.onnx")
