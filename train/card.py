@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,7 +39,7 @@ target and place of each event. Load it with `rasid.inference.tagger.Tagger.from
 
 - Encoder: {encoder}.{auxiliary}
 - {articles} labelled articles, {sentences} sentences, {words} words:
-{sources}
+{sources}{teachers}
 - Chosen on {dev_articles} dev articles ({dev_sentences} sentences): the epoch and the event threshold, nothing else.
 
 The labels were made by the project's guidelines (`data/GUIDELINES.md`) with a language model as annotator. Articles of
@@ -74,19 +74,35 @@ It describes what texts say, not what happened: do not use it to target or to ac
 """
 
 
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a run says of itself.
+
+    Args:
+        seconds: of training.
+        best_epoch: whose weights were kept.
+        hardware: that it ran on, in words.
+        encoder: the folder that the encoder came from.
+        unlabelled: texts without labels that a teacher tagged for it.
+    """
+
+    seconds: float
+    best_epoch: int
+    hardware: str
+    encoder: Path
+    unlabelled: int = 0
+
+
 def write_card(
     folder: Path,
     config: TrainConfig,
     train: Sequence[Article],
     dev: Sequence[Article],
     scores: Scores,
-    seconds: float,
-    best_epoch: int,
-    hardware: str,
-    encoder_folder: Path,
+    facts: RunFacts,
 ) -> None:
     """Write `README.md` into a model folder: what it learnt from, how, and how it scores on the run's dev articles."""
-    note = _read_note(encoder_folder)
+    note = _read_note(facts.encoder)
     encoder = str(note.get("encoder", config.model.encoder))
     if encoder == RASID_BASE:
         encoder = "rasid-base, intfloat/multilingual-e5-small (MIT) trimmed to Arabic by `rasid train base`"
@@ -98,13 +114,14 @@ def write_card(
         sentences=f"{sum(len(a.sentences) for a in train):,}",
         words=f"{sum(len(a.text.split()) for a in train):,}",
         sources="\n".join(f"  - {line}" for line in _sources(train)),
+        teachers=_teachers(config, facts.unlabelled),
         dev_articles=len(dev),
         dev_sentences=sum(len(a.sentences) for a in dev),
         seed=config.optim.seed,
-        best_epoch=best_epoch,
+        best_epoch=facts.best_epoch,
         epochs=config.optim.epochs,
-        minutes=seconds / 60,
-        hardware=hardware,
+        minutes=facts.seconds / 60,
+        hardware=facts.hardware,
         configuration=_configuration(config),
         scores=table(scores),
         begin=_BEGIN,
@@ -146,6 +163,18 @@ def _auxiliary(note: Mapping[str, Any]) -> str:
     how = f"{note['epochs']} epochs, rate {note['lr']}, seed {note['seed']}"
     head = f"\n- It first learnt the named entities of public corpora, by `rasid train auxiliary` ({how}):"
     return "\n".join([head, *lines])
+
+
+def _teachers(config: TrainConfig, unlabelled: int) -> str:
+    distil = config.distil
+    if not distil.teachers:
+        return ""
+    names = ", ".join(Path(name).parent.name or name for name in distil.teachers)
+    line = f"\n- Its teachers, {len(distil.teachers)} trained taggers ({names}): {distil.weight} of the loss."
+    if not unlabelled:
+        return line
+    places = ", ".join(_LICENCES.get(Path(name).name, Path(name).name) for name in distil.texts)
+    return f"{line}\n- {unlabelled:,} texts without labels, tagged by the first of them: {places}."
 
 
 def _sources(articles: Sequence[Article]) -> list[str]:

@@ -79,7 +79,8 @@ def run(
     from rasid.train.trainer import Training
 
     pairs = dict(_pair(item) for item in overrides)
-    training = Training(load_config(config, pairs), out or Path("runs") / config.stem, device, texts)
+    place = out or Path("runs") / config.stem
+    training = Training(load_config(config, pairs), place, device, texts, quiet=quiet)
     click.echo(f"the model is in {training.run(resume=not restart, quiet=quiet)}")
 
 

@@ -32,6 +32,7 @@ class ModelConfig:
         encoder: `rasid-base`, a folder, or the name of an encoder on the hub.
         window: the most pieces that the model reads at once.
         role_size: width of the space in which mentions and events meet.
+        layers: of the encoder, that many are kept, evenly spaced; 0 for all.
         dropout: inside the encoder.
         head_dropout: before the heads.
     """
@@ -39,6 +40,7 @@ class ModelConfig:
     encoder: str = RASID_BASE
     window: int = 254
     role_size: int = 128
+    layers: int = 0
     dropout: float = 0.0
     head_dropout: float = 0.1
 
@@ -100,6 +102,25 @@ class OptimConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class DistilConfig:
+    """Whom else it learns from; paths are relative to the configuration file.
+
+    Args:
+        teachers: folders of trained models with the same tokenizer; their mean is learnt from. Empty for none.
+        weight: of the teachers in the loss; the labels have the rest.
+        begin: begin from the first teacher's weights, heads and all (`layers` of them), not from the encoder.
+        texts: folders with texts without labels, which the first teacher tags.
+        limit: the most of those texts to take; 0 for all.
+    """
+
+    teachers: tuple[str, ...] = ()
+    weight: float = 0.5
+    begin: bool = False
+    texts: tuple[str, ...] = ()
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TrainConfig:
     """A whole configuration, with the folder that its paths are relative to."""
 
@@ -108,6 +129,7 @@ class TrainConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
     loss: LossWeights = field(default_factory=LossWeights)
     augment: Augmentation = field(default_factory=Augmentation)
+    distil: DistilConfig = field(default_factory=DistilConfig)
     folder: Path = Path()
 
     def paths(self, names: tuple[str, ...]) -> list[Path]:
@@ -119,8 +141,8 @@ def load_config(path: Path, overrides: Mapping[str, str] | None = None) -> Train
     """Read a configuration.
 
     Args:
-        path: a TOML file with the tables `model`, `data`, `optim`, `loss` and `augment`; what it leaves out has its
-            default.
+        path: a TOML file with the tables `model`, `data`, `optim`, `loss`, `augment` and `distil`; what it leaves out
+            has its default.
         overrides: values in place of the file's, by `table.key`, written as in TOML (a plain word is a string).
 
     Raises:
@@ -142,6 +164,7 @@ def load_config(path: Path, overrides: Mapping[str, str] | None = None) -> Train
         "optim": OptimConfig,
         "loss": LossWeights,
         "augment": Augmentation,
+        "distil": DistilConfig,
     }
     for table, values in raw.items():
         if table not in kinds or not isinstance(values, dict):
@@ -191,5 +214,15 @@ def _check(config: TrainConfig, path: Path) -> None:
             raise DataError(f"{name} = {value} should lie in 0 … 1", source=f"{path} [augment]")
     if not 0 < config.data.fraction <= 1:
         raise DataError(f"fraction = {config.data.fraction} should lie in (0, 1]", source=str(path))
+    _check_distil(config.distil, path)
+    if config.model.layers < 0:
+        raise DataError(f"layers = {config.model.layers} should be 0 or more", source=str(path))
     if not 8 <= config.model.window <= 510:
         raise DataError(f"window = {config.model.window} should lie in 8 … 510", source=str(path))
+
+
+def _check_distil(distil: DistilConfig, path: Path) -> None:
+    if (distil.begin or distil.texts) and not distil.teachers:
+        raise DataError("[distil] needs `teachers` to begin from or to tag texts", source=str(path))
+    if not 0 <= distil.weight <= 1:
+        raise DataError(f"weight = {distil.weight} should lie in 0 … 1", source=f"{path} [distil]")

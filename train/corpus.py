@@ -17,10 +17,11 @@ from rasid.train.config import DataConfig, TrainConfig
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """The articles of a run."""
+    """The articles of a run, and the hashes (SHA-256) of texts that must not be learnt from."""
 
     train: list[Article]
     dev: list[Article]
+    forbidden: frozenset[str] = frozenset()
 
     def fingerprint(self) -> str:
         """Return a hash (SHA-256) of the texts and labels to learn from."""
@@ -50,7 +51,7 @@ def load_corpus(config: TrainConfig, texts_at: Sequence[Path] = ()) -> Corpus:
         other = forbidden.get(digest(article.text))
         if other is not None:
             raise DataError(f"this text is to be learnt from, and evaluates as {other}", source=article.id)
-    return Corpus(train, dev)
+    return Corpus(train, dev, frozenset(forbidden))
 
 
 def _chosen(article: Article, data: DataConfig) -> bool:

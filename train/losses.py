@@ -95,17 +95,25 @@ def _cross_entropy(logits: Tensor, labels: Tensor, zero: Tensor) -> Tensor:
 
 
 def _mode_loss(mode: Tensor, gold: Tensor) -> Tensor:
-    row, slot, kind, column = gold.unbind(1)
+    return functional.cross_entropy(mode_scores(mode, gold), gold[:, 3])
+
+
+def mode_scores(mode: Tensor, events: Tensor) -> Tensor:
+    """Return logits (events, modes) of events (row, slot, type, …), the modes of other types ruled out."""
+    row, slot, kind = events[:, :3].unbind(1)
     allowed = torch.zeros(len(COLUMNS_OF_TYPE), len(MODE_COLUMNS), dtype=torch.bool, device=mode.device)
     for index, columns in enumerate(COLUMNS_OF_TYPE):
         allowed[index, list(columns)] = True
-    logits = mode[row, slot].float().masked_fill(~allowed[kind], -1e9)
-    return functional.cross_entropy(logits, column)
+    return mode[row, slot].float().masked_fill(~allowed[kind], -1e9)
 
 
 def _role_loss(logits: Logits, spans: Tensor, pairs: Tensor) -> Tensor:
-    mention, row, slot, kind, distance, role = pairs.unbind(1)
+    return functional.cross_entropy(role_scores(logits, spans, pairs), pairs[:, 5])
+
+
+def role_scores(logits: Logits, spans: Tensor, pairs: Tensor) -> Tensor:
+    """Return logits (pairs, roles + 1) of pairs (mention, row, slot, type, distance column, …)."""
+    mention, row, slot, kind, distance = pairs[:, :5].unbind(1)
     states = span_mean(logits.token_role, spans)[mention]
     events = logits.event_role[row, slot, kind].float()
-    scores = torch.einsum("prk,pk->pr", states, events) + logits.role_bias[distance].float()
-    return functional.cross_entropy(scores, role)
+    return torch.einsum("prk,pk->pr", states, events) + logits.role_bias[distance].float()

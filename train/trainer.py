@@ -27,18 +27,21 @@ from rasid.inference.batches import Special, by_length
 from rasid.inference.calibration import calibrate, calibration_errors, fit_curve, outcomes
 from rasid.inference.evaluation.scores import Scores, score
 from rasid.inference.loading import backend, special_tokens
-from rasid.inference.model import RasidConfig, RasidModel, load_encoder
+from rasid.inference.model import RasidModel
 from rasid.inference.runtime.torch import TorchRuntime
 from rasid.inference.tagger import Tagger
 from rasid.inference.windows import Window
 from rasid.train.augment import augment, collect_names
+from rasid.train.average import Average, swapped
 from rasid.train.base import build_from_registry
-from rasid.train.card import write_card
+from rasid.train.card import RunFacts, write_card
 from rasid.train.config import RASID_BASE, TrainConfig
 from rasid.train.corpus import load_corpus
+from rasid.train.distil import digests, load_teachers, mix, read_unlabelled, soft_losses, tag_unlabelled
 from rasid.train.features import Features, TrainingBatch, collate, plan_epoch, to_features
 from rasid.train.losses import losses, total
 from rasid.train.optim import make_optimizer, optimizer_tensors, restore_optimizer, set_rate
+from rasid.train.setup import load_tokenizer, new_model, precision_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -65,7 +68,15 @@ class Progress:
 class Training:
     """One run, from a configuration to a model folder."""
 
-    def __init__(self, config: TrainConfig, out: Path, device: str = "auto", texts_at: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        out: Path,
+        device: str = "auto",
+        texts_at: Sequence[Path] = (),
+        *,
+        quiet: bool = True,
+    ) -> None:
         """Load the encoder and the corpus; nothing is trained yet.
 
         Args:
@@ -73,6 +84,7 @@ class Training:
             out: the folder of the run; created where it is not there.
             device: `auto` or `cpu`.
             texts_at: places with the texts of stand-off labels, beside those that the configuration names.
+            quiet: without a progress bar while a teacher tags.
 
         Raises:
             DataError: where the encoder or the corpus cannot be had.
@@ -81,14 +93,18 @@ class Training:
         self.out = out
         self.corpus = load_corpus(config, texts_at)
         out.mkdir(parents=True, exist_ok=True)
-        self.accelerator = Accelerator(cpu=device == "cpu", mixed_precision=_precision(config.optim.precision, device))
+        self.accelerator = Accelerator(
+            cpu=device == "cpu", mixed_precision=precision_of(config.optim.precision, device)
+        )
         set_seed(config.optim.seed)
         self.encoder_path = self._encoder_path()
-        self.tokenizer: PreTrainedTokenizerBase = _load_tokenizer(self.encoder_path)
+        self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(self.encoder_path)
         self.special: Special = special_tokens(self.tokenizer)
-        self.features = [to_features(a, backend(self.tokenizer)) for a in self.corpus.train]
-        self.names = collect_names(self.corpus.train if config.augment else ())
-        self.model = _new_model(config, self.encoder_path)
+        self.model = new_model(config, self.encoder_path)
+        self.teachers = load_teachers(config.paths(config.distil.teachers), self.model, self.accelerator.device)
+        self.articles = [*self.corpus.train, *self._unlabelled(quiet)]
+        self.features = [to_features(a, backend(self.tokenizer)) for a in self.articles]
+        self.names = collect_names(self.articles if config.augment else ())
         self.progress = Progress()
 
     def run(self, *, resume: bool = True, quiet: bool = False) -> Path:
@@ -104,7 +120,7 @@ class Training:
         optim = self.config.optim
         optimizer = make_optimizer(self.model, optim)
         model, optimizer = self.accelerator.prepare(self.model, optimizer)
-        average = _Average(self.model, optim.average) if optim.average else None
+        average = Average(self.model, optim.average) if optim.average else None
         if resume and self._has_checkpoint():
             self._restore(optimizer, average)
         else:
@@ -115,9 +131,7 @@ class Training:
             self._close_epoch(optimizer, average)
         return self._finish()
 
-    def _epoch(
-        self, model: RasidModel, optimizer: torch.optim.Optimizer, average: _Average | None, quiet: bool
-    ) -> None:
+    def _epoch(self, model: RasidModel, optimizer: torch.optim.Optimizer, average: Average | None, quiet: bool) -> None:
         optim = self.config.optim
         number = self.progress.epoch
         # every epoch draws from its own seed, so that a resumed run goes the way of an uninterrupted one
@@ -154,10 +168,22 @@ class Training:
         rng = np.random.default_rng([self.config.optim.seed, number, 1])
         tokenizer = backend(self.tokenizer)
         fresh = []
-        for article, kept in zip(self.corpus.train, self.features, strict=True):
+        for article, kept in zip(self.articles, self.features, strict=True):
             changed = augment(article, how, self.names, rng)
             fresh.append(kept if changed is article else to_features(changed, tokenizer))
         return fresh
+
+    def _unlabelled(self, quiet: bool) -> list[Article]:
+        """Return texts without labels as the first teacher tags them."""
+        distil = self.config.distil
+        if not distil.texts:
+            return []
+        known = digests([*self.corpus.train, *self.corpus.dev]) | self.corpus.forbidden
+        found = read_unlabelled(self.config.paths(distil.texts), distil.limit, known)
+        if not found:
+            raise DataError("there is no text to be tagged", source=", ".join(distil.texts))
+        tagger = Tagger.from_pretrained(self.config.paths(distil.teachers)[0], precision="fp32")
+        return tag_unlabelled(found, tagger, quiet)
 
     def _batch(
         self, features: Sequence[Features], windows: Sequence[tuple[int, Window]], group: Sequence[int]
@@ -167,20 +193,25 @@ class Training:
     def _step(self, model: RasidModel, optimizer: torch.optim.Optimizer, batch: TrainingBatch) -> dict[str, float]:
         device = self.accelerator.device
         arrays = (batch.batch.input_ids, batch.batch.attention_mask, batch.batch.sentence_mask)
+        inputs = [torch.from_numpy(array).to(device) for array in arrays]
         with self.accelerator.autocast():
-            logits = model(*(torch.from_numpy(array).to(device) for array in arrays))
+            logits = model(*inputs)
+            with torch.no_grad():
+                taught = [teacher(*inputs) for teacher in self.teachers]
         parts = losses(logits, batch)
+        if taught:
+            parts = mix(parts, soft_losses(logits, taught, batch), self.config.distil.weight)
         self.accelerator.backward(total(parts, self.config.loss))
         self.accelerator.clip_grad_norm_(model.parameters(), self.config.optim.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         return {name: float(value.detach()) for name, value in parts.items()}
 
-    def _close_epoch(self, optimizer: torch.optim.Optimizer, average: _Average | None) -> None:
+    def _close_epoch(self, optimizer: torch.optim.Optimizer, average: Average | None) -> None:
         """Score dev, keep the weights where they are the best so far, and write the checkpoint to resume from."""
         progress = self.progress
         if progress.epoch >= self.config.optim.evaluate_from or progress.epoch == self.config.optim.epochs:
-            with _swapped(self.model, average):
+            with swapped(self.model, average):
                 scores = score(self.corpus.dev, self._tag_dev(self.model.config.event_threshold))
                 value = _choose(scores)
                 if value > progress.best:
@@ -204,7 +235,7 @@ class Training:
         progress, patience = self.progress, self.config.optim.patience
         return bool(patience and progress.best_epoch and progress.epoch - progress.best_epoch >= patience)
 
-    def _checkpoint(self, optimizer: torch.optim.Optimizer, average: _Average | None) -> None:
+    def _checkpoint(self, optimizer: torch.optim.Optimizer, average: Average | None) -> None:
         fresh, last = self.out / "last.new", self.out / "last"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()
@@ -224,7 +255,7 @@ class Training:
             fresh.rename(last)
         return (last / "progress.json").is_file()
 
-    def _restore(self, optimizer: torch.optim.Optimizer, average: _Average | None) -> None:
+    def _restore(self, optimizer: torch.optim.Optimizer, average: Average | None) -> None:
         last = self.out / "last"
         state = json.loads((last / "progress.json").read_text(encoding="utf-8"))
         if state.pop("config") != plain_config(self.config):
@@ -259,17 +290,9 @@ class Training:
         model.to(torch.float32)
         self.tokenizer.save_pretrained(folder)
         run = self.progress
-        write_card(
-            folder,
-            self.config,
-            self.corpus.train,
-            self.corpus.dev,
-            scores,
-            run.seconds,
-            run.best_epoch,
-            self._hardware(),
-            Path(self.encoder_path),
-        )
+        unlabelled = len(self.articles) - len(self.corpus.train)
+        facts = RunFacts(run.seconds, run.best_epoch, self._hardware(), Path(self.encoder_path), unlabelled)
+        write_card(folder, self.config, self.corpus.train, self.corpus.dev, scores, facts)
         calibration = {"before": before, "after": calibration_errors(self.corpus.dev, tagged)}
         chosen = {"threshold": model.config.event_threshold, "calibration error": calibration}
         self._log({"done": True, **chosen, "dev": _brief(scores)})
@@ -293,79 +316,6 @@ class Training:
         if not (folder / "model.safetensors").is_file():
             build_from_registry(folder)
         return str(folder)
-
-
-class _Average:
-    """An exponential moving average of the weights, warmed up so that early steps do not linger."""
-
-    def __init__(self, model: RasidModel, decay: float) -> None:
-        self.decay = decay
-        self.tensors = {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, model: RasidModel, step: int) -> None:
-        decay = min(self.decay, (1 + step) / (10 + step))
-        for name, value in model.state_dict().items():
-            self.tensors[name].lerp_(value.detach(), 1 - decay)
-
-
-class _swapped:  # noqa: N801 - reads as a verb where it is used
-    """Let the model have the averaged weights inside the block."""
-
-    def __init__(self, model: RasidModel, average: _Average | None) -> None:
-        self._model = model
-        self._average = average
-
-    def __enter__(self) -> None:
-        if self._average:
-            self._own = {name: value.detach().clone() for name, value in self._model.state_dict().items()}
-            self._model.load_state_dict(self._average.tensors)
-
-    def __exit__(self, *_: object) -> None:
-        if self._average:
-            self._model.load_state_dict(self._own)
-
-
-def _precision(wanted: str, device: str) -> str:
-    """Return the Accelerate name: half precision where the hardware multiplies it, else none."""
-    if wanted != "auto":
-        return "no" if wanted == "fp32" else wanted
-    if device != "cpu" and torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    capability = getattr(torch.backends.cpu, "get_cpu_capability", str)()
-    has_bf16 = "AVX512" in capability and getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
-    return "bf16" if has_bf16 else "no"
-
-
-def _load_tokenizer(path: str) -> PreTrainedTokenizerBase:
-    from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(path, use_fast=True)
-    except (OSError, ValueError) as error:
-        raise DataError(f"no tokenizer could be loaded: {str(error).splitlines()[0]}", source=path) from None
-
-
-def _new_model(config: TrainConfig, encoder_path: str) -> RasidModel:
-    try:
-        encoder = load_encoder(encoder_path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"no encoder could be loaded: {str(error).splitlines()[0]}", source=encoder_path) from None
-    # eager attention trains faster than the fused kinds on a CPU
-    if not torch.cuda.is_available():
-        encoder.set_attn_implementation("eager")
-    for module in encoder.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = config.model.dropout
-    longest = encoder.config.max_position_embeddings - 2
-    if config.model.window > longest:
-        raise DataError(f"window = {config.model.window}, and the encoder reads {longest}", source=encoder_path)
-    settings = {**encoder.config.to_dict(), "_name_or_path": ""}
-    model = config.model
-    return RasidModel(
-        RasidConfig(settings, window=model.window, role_size=model.role_size, head_dropout=model.head_dropout),
-        encoder,
-    )
 
 
 def _save_tensors(model: RasidModel, path: Path) -> None:

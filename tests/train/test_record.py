@@ -97,12 +97,12 @@ def test_a_run_goes_from_training_into_the_record(tmp_path: Path, encoder_folder
 def test_the_card_names_what_the_encoder_learnt_first(tmp_path: Path, gold: list[Article]) -> None:
     from rasid.inference.evaluation.scores import score
     from rasid.train.auxiliary import NOTE
-    from rasid.train.card import write_card
+    from rasid.train.card import RunFacts, write_card
 
     corpora = {"aqmar": {"title": "AQMAR (2012), CC BY-SA 3.0", "sentences": 1234, "pieces": 9}}
     note = {"encoder": "rasid-base", "corpora": corpora, "epochs": 2, "lr": 0.1, "seed": 5}
     (tmp_path / NOTE).write_text(json.dumps(note), encoding="utf-8")
-    write_card(tmp_path, TrainConfig(), gold, gold, score(gold, gold), 60.0, 1, "a CPU", tmp_path)
+    write_card(tmp_path, TrainConfig(), gold, gold, score(gold, gold), RunFacts(60.0, 1, "a CPU", tmp_path))
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "  - AQMAR (2012), CC BY-SA 3.0: 1,234 sentences" in text
     assert "multilingual-e5-small" in text
@@ -110,9 +110,9 @@ def test_the_card_names_what_the_encoder_learnt_first(tmp_path: Path, gold: list
 
 def test_the_card_takes_held_out_scores_and_replaces_them(tmp_path: Path, gold: list[Article]) -> None:
     from rasid.inference.evaluation.scores import score
-    from rasid.train.card import write_card, write_held_out
+    from rasid.train.card import RunFacts, write_card, write_held_out
 
-    write_card(tmp_path, TrainConfig(), gold, gold, score(gold, gold), 60.0, 1, "a CPU", tmp_path)
+    write_card(tmp_path, TrainConfig(), gold, gold, score(gold, gold), RunFacts(60.0, 1, "a CPU", tmp_path))
     write_held_out(tmp_path, [("First:", "10.0")])
     write_held_out(tmp_path, [("Second:", "20.0"), ("Third:", "30.0")])
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
