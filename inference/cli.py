@@ -13,7 +13,11 @@ from rasid.data.cli import TEXTS
 from rasid.data.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rasid.data.schema import Article
+    from rasid.inference.jobs import Tally
+    from rasid.inference.shards import Job
     from rasid.inference.tagger import Tagger
 
 _MODEL = click.option("--model", help="A model folder, or a name on the hub. Default: the model shipped with rasid.")
@@ -30,13 +34,20 @@ _THREADS = click.option("--threads", type=click.IntRange(min=1), help="To comput
 
 @click.command()
 @click.argument("inputs", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A file, or for large jobs a folder of shards.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["jsonl", "parquet", "text"]),
-    help="Default: by the suffix of OUTPUT (.jsonl, .parquet, .txt), else jsonl.",
+    help="Default: by the suffix of OUTPUT (.jsonl, .parquet, .txt); parquet in a folder; else jsonl.",
 )
+@click.option(
+    "--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Processes, for a folder of shards."
+)
+@click.option(
+    "--shard-size", default=1000, show_default=True, type=click.IntRange(min=1), help="Records a shard of a folder."
+)
+@click.option("--restart", is_flag=True, help="Throw away the shards in OUTPUT; without it a job goes on from them.")
 @click.option("--sample", is_flag=True, help="Tag the sample articles that ship with rasid, as readable text.")
 @click.option(
     "--min-score", default=0.0, show_default=True, help="Leave out mentions and events below this probability."
@@ -57,46 +68,120 @@ def tag(
     device: str,
     precision: str,
     threads: int | None,
+    workers: int,
+    shard_size: int,
+    restart: bool,
 ) -> None:
     """Tag articles with actors, locations and events.
 
-    INPUTS are .txt files (one article each), .jsonl (a `text` key a line, other keys are kept), .parquet (a `text`
-    column), folders of these, or - for standard input. Sentences that a record gives are kept.
+    INPUTS are .txt files (one article each), .jsonl, .jsonl.gz or .jsonl.zst (a `text` key a line, other keys are
+    kept), .parquet (a `text` column), folders of these, or - for standard input. Sentences that a record gives are
+    kept.
 
     \b
     rasid tag article.txt --format text       read it in the terminal
     rasid tag articles/ -o tagged.jsonl       a folder, to JSON lines
     rasid tag news.parquet -o tagged.parquet  Parquet in and out
+    rasid tag news.jsonl.gz -o tagged/        a job of any size: shards; run it again to go on where it was stopped
+
+    An OUTPUT without a suffix is a folder of shards (part-000000.parquet, …). Ctrl-C finishes the shard.
 
     A record that cannot be tagged (no text, no Arabic, broken JSON, not UTF-8) gets an `error` key in its place, the
     others are tagged, and the exit status is 3.
     """
-    from tqdm.auto import tqdm
+    import os
+    from functools import partial
 
     from rasid.data.sample_texts import sample_files
-    from rasid.inference.jobs import Tally, choose_format, open_output, tag_records
-    from rasid.inference.records import Failure, read_records
-    from rasid.inference.tagger import Tagger
+    from rasid.inference.loading import fingerprint
+    from rasid.inference.shards import Job, describe_inputs, open_job
+    from rasid.inference.tagger import SHIPPED, Tagger
 
     if sample:
         inputs, form = (*inputs, *sample_files()), form or ("text" if output is None else None)
     if not inputs:
         raise click.UsageError("nothing to tag: name files, or - for standard input, or try --sample")
+    if workers > 1 and threads is None:
+        threads = max(1, (os.cpu_count() or 1) // workers)
+    load = partial(Tagger.from_pretrained, model, device, precision=precision, threads=threads)
+    if output is not None and (output.is_dir() or not output.suffix):
+        described = describe_inputs(inputs)
+        job = Job(described, fingerprint(model or SHIPPED, precision), form or "parquet", shard_size, min_score)
+        open_job(job, output, restart=restart)
+        failures = _tag_into_folder(inputs, job, output, load, workers)
+    elif workers > 1 or restart:
+        raise click.UsageError("--workers and --restart are for a folder of shards: -o FOLDER")
+    else:
+        failures = _tag_into_file(inputs, output, form, load(), min_score, color)
+    if failures:
+        raise SystemExit(3)
+
+
+def _tag_into_folder(inputs: tuple[Path, ...], job: Job, output: Path, load: Callable[[], Tagger], workers: int) -> int:
+    """Tag into shards, and return how many records could not be tagged; an interrupt ends the program after a shard."""
+    from tqdm.auto import tqdm
+
+    from rasid.inference.jobs import Tally
+    from rasid.inference.records import count_records, list_files, read_records
+    from rasid.inference.shards import interruptible, run_job
+
+    tally, before = Tally(), 0
+    hidden = not sys.stderr.isatty()
+    total = None if hidden else count_records(list_files(inputs))
+    with interruptible() as stopping, tqdm(desc="tagging", unit=" articles", total=total, disable=hidden) as bar:
+        for done in run_job(read_records(inputs), job, output, load, workers=workers, stopping=stopping):
+            tally.merge(done.tally)
+            records = done.tally.articles + done.tally.failures
+            if done.before:
+                before += records
+                if not hidden:  # or the speed shown would count what an earlier run did
+                    bar.initial += records
+            bar.update(records)
+        stopped = stopping()
+    if before:
+        click.echo(f"{before} records were there from an earlier run", err=True)
+    click.echo(_summary(tally, output), err=True)
+    if stopped:
+        click.echo("stopped; the same command goes on from here", err=True)
+        raise SystemExit(130)
+    if tally.failures:
+        click.echo("their column `error` says what is wrong", err=True)
+    return tally.failures
+
+
+def _tag_into_file(
+    inputs: tuple[Path, ...],
+    output: Path | None,
+    form: str | None,
+    tagger: Tagger,
+    min_score: float,
+    color: bool | None,
+) -> int:
+    """Tag to a file or to standard output, and return how many records could not be tagged."""
+    from tqdm.auto import tqdm
+
+    from rasid.inference.jobs import Tally, choose_format, open_output, tag_records
+    from rasid.inference.records import Failure, count_records, list_files, read_records
+
     form = choose_format(output, form)
-    tagger = Tagger.from_pretrained(model, device, precision=precision, threads=threads)
     tally = Tally()
+    hidden = output is None or not sys.stderr.isatty()
+    total = None if hidden else count_records(list_files(inputs))
     with open_output(output, form, color=color) as write:
         items = tag_records(tagger, read_records(inputs), min_score)
-        for item in tqdm(items, desc="tagging", unit=" articles", disable=output is None or not sys.stderr.isatty()):
+        for item in tqdm(items, desc="tagging", unit=" articles", total=total, disable=hidden):
             write(item)
             tally.add(item)
             if isinstance(item, Failure):
                 click.echo(f"error: {item.error}", err=True)
     if output is not None:
-        summary = f"{tally.articles} articles, {tally.mentions} mentions, {tally.events} events -> {output}"
-        click.echo(summary + (f"; {tally.failures} records with an error" if tally.failures else ""), err=True)
-    if tally.failures:
-        raise SystemExit(3)
+        click.echo(_summary(tally, output), err=True)
+    return tally.failures
+
+
+def _summary(tally: Tally, output: Path) -> str:
+    summary = f"{tally.articles} articles, {tally.mentions} mentions, {tally.events} events -> {output}"
+    return summary + (f"; {tally.failures} records with an error" if tally.failures else "")
 
 
 @click.command()

@@ -52,6 +52,13 @@ class Tally:
             self.mentions += len(item.mentions)
             self.events += len(item.events)
 
+    def merge(self, other: Tally) -> None:
+        """Add what another job or part of a job has counted."""
+        self.articles += other.articles
+        self.failures += other.failures
+        self.mentions += other.mentions
+        self.events += other.events
+
 
 def tag_records(
     tagger: Tagger, records: Iterable[Article | Failure], min_score: float = 0.0

@@ -6,6 +6,7 @@ network itself is loaded only where it is asked for.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,23 @@ def open_folder(path_or_name: str | Path) -> ModelFolder:
         float(config["event_threshold"]),
         {layer: Curve(*pair) for layer, pair in config.get("calibration", {}).items()},
     )
+
+
+def fingerprint(path_or_name: str | Path, precision: str) -> str:
+    """Return what tells a model, run in some precision, from another: a hash of its settings and weights.
+
+    Raises:
+        DataError: where there is no such model.
+    """
+    path = _find(path_or_name)
+    found = hashlib.sha256()
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        file = path / name
+        if file.is_file():
+            with file.open("rb") as opened:
+                while block := opened.read(1 << 20):
+                    found.update(block)
+    return f"{found.hexdigest()[:16]} {precision}"
 
 
 def load_network(path: Path) -> RasidModel:

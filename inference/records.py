@@ -17,7 +17,8 @@ from rasid.data.jsonl import article_from_dict, parse_record
 from rasid.data.schema import Article
 
 STDIN: Final = Path("-")
-SUFFIXES: Final = (".txt", ".jsonl", ".parquet")
+SUFFIXES: Final = (".txt", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
+_BLOCK: Final = 1 << 20
 _ARABIC_LETTER: Final = re.compile(r"[\u0620-\u063f\u0641-\u064a\u066e-\u066f\u0671-\u06d3\ufb50-\ufdff\ufe70-\ufefc]")
 
 
@@ -55,9 +56,41 @@ def read_records(paths: Iterable[Path]) -> Iterator[Article | Failure]:
                 yield Failure(file.name, f"{file}: cannot be read: {error.strerror or error}")
 
 
+def list_files(paths: Iterable[Path]) -> list[Path]:
+    """Return the files that `read_records` reads, in its order; a folder without any stands for itself."""
+    return [file for path in paths for file in _files(path)]
+
+
+def count_records(files: Iterable[Path]) -> int | None:
+    """Return about how many records there are in files, or None where only reading them whole would tell."""
+    total = 0
+    for file in files:
+        if file.suffix == ".jsonl" and file.is_file():
+            with file.open("rb") as opened:
+                while block := opened.read(_BLOCK):
+                    total += block.count(b"\n")
+        elif file.suffix == ".parquet":
+            total += _parquet_rows(file)
+        elif file.suffix == ".txt":
+            total += 1
+        else:
+            return None
+    return total
+
+
+def _parquet_rows(path: Path) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError):
+        return 1
+
+
 def _files(path: Path) -> Iterator[Path]:
     if path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES)
+        found = sorted(p for p in path.iterdir() if p.name.endswith(SUFFIXES))
         yield from found or [path]
     else:
         yield path
@@ -73,12 +106,28 @@ def _read_file(path: Path) -> Iterator[Article | Failure]:
     elif path.suffix == ".jsonl":
         with path.open("rb") as file:
             yield from _read_lines(file, str(path))
+    elif path.name.endswith((".jsonl.gz", ".jsonl.zst")):
+        yield from _read_compressed(path)
     elif path.suffix == ".txt":
         yield _from_bytes(path.read_bytes(), path.name, str(path))
     elif path.exists():
         yield Failure(path.name, f"{path}: an unknown kind of file; rasid reads {', '.join(SUFFIXES)}")
     else:
         yield Failure(path.name, f"{path}: there is no such file")
+
+
+def _read_compressed(path: Path) -> Iterator[Article | Failure]:
+    import io
+
+    import pyarrow as pa
+
+    kind = "gzip" if path.suffix == ".gz" else "zstd"
+    try:
+        with io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), kind)) as opened:
+            yield from _read_lines(opened, str(path))
+    except OSError as error:
+        # what came before the break has been read
+        yield Failure(path.name, f"{path}: cannot be read on: {error}")
 
 
 def _read_stdin(stream: BinaryIO) -> Iterator[Article | Failure]:
