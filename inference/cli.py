@@ -313,7 +313,8 @@ def export(folder: Path, out: Path | None, fp32: bool) -> None:
     """Export the model in FOLDER as one ONNX graph with 8-bit weights, which a CPU runs without PyTorch.
 
     From then on it is what tags on a CPU. The scores change a little: compare `rasid evaluate --precision int8` and
-    `--precision fp32` on articles of yours. With `--precision int8` a model without a graph gets one in the user's cache.
+    `--precision fp32` on articles of yours. With `--precision int8` a model without a graph gets one in the user's
+    cache.
 
     Example: rasid export runs/mine/model
     """
