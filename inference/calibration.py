@@ -104,10 +104,11 @@ def outcomes(gold: Iterable[Article], predicted: Iterable[Article]) -> dict[str,
             if mention.score is not None:
                 found[mention.label][0].append(mention.score)
                 found[mention.label][1].append((mention.start, mention.end, mention.label) in spans)
-        for event in other.events:
-            if event.score is not None:
-                found[EVENT][0].append(event.score)
-                found[EVENT][1].append((to_gold.get(event.sentence, -1), event.type) in types)
+        # events of one type in one sentence, of several modes, are one answer
+        scored = {(e.sentence, e.type): e.score for e in other.events if e.score is not None}
+        for (sentence, kind), probability in scored.items():
+            found[EVENT][0].append(probability)
+            found[EVENT][1].append((to_gold.get(sentence, -1), kind) in types)
     return found
 
 

@@ -231,6 +231,7 @@ def decode_article(
     scores: Scores,
     *,
     event_threshold: float,
+    mode_threshold: float | None = None,
     min_score: float = 0.0,
     curves: Curves = NO_CURVES,
 ) -> Article:
@@ -242,6 +243,8 @@ def decode_article(
         pieces: of the whole article.
         scores: of the whole article.
         event_threshold: probability from which an event type is reported.
+        mode_threshold: probability from which a further mode of it makes an event of its own, with the same roles;
+            None for the likeliest mode alone.
         min_score: mentions and events below this probability are left out.
         curves: by layer, what makes the network's probabilities those that are reported and compared.
     """
@@ -254,9 +257,9 @@ def decode_article(
     spans = [span for span in spans if span.label == ACTOR or not _nameless(span, pieces, article.text)]
     spans.sort(key=lambda s: (s.pieces[0], -s.pieces[1], s.label))
     mentions = _mentions(spans, pieces, scores, article.text)
-    threshold = max(event_threshold, min_score)
+    thresholds = (max(event_threshold, min_score), mode_threshold)
     curve = curves.get(EVENT, PLAIN)
-    events = _events(spans, mentions, scores, threshold, curve, len(sentences)) if len(sentences) else []
+    events = _events(spans, mentions, scores, thresholds, curve, len(sentences)) if len(sentences) else []
     return Article(
         article.id, article.text, article.date, tuple(sentences), tuple(mentions), tuple(events), article.meta
     )
@@ -288,20 +291,30 @@ def _events(
     spans: Sequence[Span],
     mentions: Sequence[Mention],
     scores: Scores,
-    threshold: float,
+    thresholds: tuple[float, float | None],
     curve: Curve,
     count: int,
 ) -> list[Event]:
+    threshold, mode_threshold = thresholds
     probabilities = sigmoid(curve.scale * scores.event + curve.shift)
     roles = _RoleScorer(spans, mentions, scores)
     events: list[Event] = []
     for sentence, kind in np.argwhere(probabilities[:count] >= threshold):
-        columns = COLUMNS_OF_TYPE[kind]
-        mode = MODE_COLUMNS[columns[int(scores.mode[sentence, list(columns)].argmax())]][1]
         sources, targets, places = roles(int(sentence), int(kind))
         score = float(probabilities[sentence, kind])
-        events.append(Event(EVENT_TYPES[kind], int(sentence), mode, sources, targets, places, score))
+        for mode in _modes(scores.mode[sentence], int(kind), mode_threshold):
+            events.append(Event(EVENT_TYPES[kind], int(sentence), mode, sources, targets, places, score))
     return events
+
+
+def _modes(logits: FloatArray, kind: int, threshold: float | None) -> list[str | None]:
+    """Return the likeliest mode of a type, and after it, in the order of the scheme, others that are likely too."""
+    columns = list(COLUMNS_OF_TYPE[kind])
+    best = int(logits[columns].argmax())
+    found = [best]
+    if threshold is not None:
+        found += [int(i) for i in np.flatnonzero(sigmoid(logits[columns]) >= threshold) if i != best]
+    return [MODE_COLUMNS[columns[i]][1] for i in found]
 
 
 class _RoleScorer:

@@ -33,6 +33,7 @@ class ModelFolder:
         special: ids of the tokens that frame and pad a window.
         window: the most pieces in a window, the frame left out.
         event_threshold: probability from which an event type is reported.
+        mode_threshold: probability from which a further mode of it is; None for the likeliest alone.
         curves: by layer, the calibration of the network's probabilities.
     """
 
@@ -41,6 +42,7 @@ class ModelFolder:
     special: Special
     window: int
     event_threshold: float
+    mode_threshold: float | None
     curves: Curves
 
 
@@ -61,6 +63,7 @@ def open_folder(path_or_name: str | Path) -> ModelFolder:
         _special(_read_json(path / "tokenizer_config.json"), tokenizer, path),
         int(config["window"]),
         float(config["event_threshold"]),
+        config.get("mode_threshold"),
         {layer: Curve(*pair) for layer, pair in config.get("calibration", {}).items()},
     )
 

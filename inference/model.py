@@ -28,6 +28,8 @@ class RasidConfig(PretrainedConfig):
         role_size: width of the space in which mentions and events meet.
         head_dropout: dropout before the heads.
         event_threshold: probability from which an event type is reported.
+        mode_threshold: probability from which a further mode of an event type is reported beside its likeliest; None
+            reports the likeliest alone.
         calibration: scale and shift of the calibration curve of each layer that has one.
     """
 
@@ -40,6 +42,7 @@ class RasidConfig(PretrainedConfig):
         role_size: int = 128,
         head_dropout: float = 0.1,
         event_threshold: float = 0.5,
+        mode_threshold: float | None = None,
         calibration: dict[str, list[float]] | None = None,
         **kwargs: Any,  # noqa: ANN401 - the base class takes anything
     ) -> None:
@@ -49,6 +52,7 @@ class RasidConfig(PretrainedConfig):
         self.role_size = role_size
         self.head_dropout = head_dropout
         self.event_threshold = event_threshold
+        self.mode_threshold = mode_threshold
         self.calibration = calibration or {}
         super().__init__(**kwargs)
 
@@ -63,7 +67,7 @@ class Logits:
         proclitic: (B, T, MAX_PROCLITICS + 1), letters before the span that begins with this token's word.
         sector: (B, T, sectors).
         event: (B, S, types), independent: a sigmoid each.
-        mode: (B, S, len(MODE_COLUMNS)), a softmax within each type.
+        mode: (B, S, len(MODE_COLUMNS)), independent: a sigmoid each; those of a type that is reported count.
         token_role: (B, T, roles + 1, role_size), a token's side of the role score.
         event_role: (B, S, types, role_size), an event's side.
         role_bias: (2 * MAX_DISTANCE + 1, roles + 1), added by how far the mention's sentence lies from the event's.

@@ -51,6 +51,7 @@ class Tagger:
         *,
         window: int,
         event_threshold: float,
+        mode_threshold: float | None = None,
         curves: Curves = NO_CURVES,
     ) -> None:
         """Put a tagger together from its parts.
@@ -61,6 +62,7 @@ class Tagger:
             special: ids of the tokens that frame and pad a window.
             window: the most pieces in a window, the frame left out.
             event_threshold: probability from which an event type is reported.
+            mode_threshold: probability from which a further mode of it is; None for the likeliest alone.
             curves: by layer, the calibration of the network's probabilities.
         """
         self._curves = curves
@@ -69,6 +71,7 @@ class Tagger:
         self._special = special
         self._window = window
         self._event_threshold = event_threshold
+        self._mode_threshold = mode_threshold
 
     @classmethod
     def from_pretrained(
@@ -102,6 +105,7 @@ class Tagger:
             found.special,
             window=found.window,
             event_threshold=found.event_threshold,
+            mode_threshold=found.mode_threshold,
             curves=found.curves,
         )
 
@@ -153,6 +157,7 @@ class Tagger:
                     piece,
                     scores,
                     event_threshold=self._event_threshold,
+                    mode_threshold=self._mode_threshold,
                     min_score=min_score,
                     curves=self._curves,
                 )

@@ -22,7 +22,7 @@ from rasid.inference.loading import load_network
 from rasid.inference.model import Logits, RasidModel
 from rasid.inference.records import find_problem
 from rasid.train.features import IGNORE, TrainingBatch
-from rasid.train.losses import mode_scores, role_scores, span_mean
+from rasid.train.losses import mode_loss, role_scores, span_mean
 
 if TYPE_CHECKING:
     from rasid.inference.tagger import Tagger
@@ -77,11 +77,11 @@ def soft_losses(student: Logits, teachers: Sequence[Logits], labels: TrainingBat
         found["sector"] = _towards(
             span_mean(student.sector, actors), [span_mean(t.sector, actors) for t in teachers], zero
         )
-    if len(labels.modes):
-        events = tensor(labels.modes)
-        found["mode"] = _towards(
-            mode_scores(student.mode, events), [mode_scores(t.mode, events) for t in teachers], zero
-        )
+    if len(labels.events):
+        events = tensor(labels.events)
+        row, slot, _ = events.unbind(1)
+        modes = torch.stack([torch.sigmoid(t.mode[row, slot].float()) for t in teachers]).mean(0)
+        found["mode"] = mode_loss(student.mode, events, modes)
     if len(labels.pairs):
         pairs = tensor(labels.pairs)
         found["role"] = _towards(

@@ -39,11 +39,11 @@ class LabelledMention:
 
 @dataclass(frozen=True, slots=True)
 class LabelledEvent:
-    """The gold events of one type in one sentence, taken together; roles from entity to 1-based role."""
+    """The gold events of one type in one sentence, together: columns of their modes, and 1-based roles by entity."""
 
     sentence: int
     type: int
-    mode: int
+    modes: tuple[int, ...]
     roles: dict[str, int]
 
 
@@ -79,7 +79,9 @@ class TrainingBatch:
         event_mask: bool (B, S), False for padding.
         spans: int64 (mentions, 3): row, first token, one past the last.
         sectors: int64 (mentions,), IGNORE for locations.
-        modes: int64 (events, 4): row, sentence slot, type, column of the mode head.
+        events: int64 (events, 3): row, sentence slot, type.
+        modes: float32 (events, modes), 1 in the columns of the mode head that the event has; several where a sentence
+            reports the type more than once.
         pairs: int64 (pairs, 6): mention, row, sentence slot, type, distance column, role.
     """
 
@@ -91,7 +93,8 @@ class TrainingBatch:
     event_mask: NDArray[np.bool_]
     spans: IntArray
     sectors: IntArray
-    modes: IntArray
+    events: IntArray
+    modes: NDArray[np.float32]
     pairs: IntArray
 
 
@@ -135,9 +138,10 @@ def _events(events: Iterable[Event]) -> tuple[LabelledEvent, ...]:
         roles = {entity: role for role, ids in enumerate(event.roles, start=1) for entity in ids}
         mode = MODE_COLUMNS.index((event.type, event.mode))
         earlier = merged.get((event.sentence, kind))
+        modes: tuple[int, ...] = (mode,)
         if earlier is not None:
-            mode, roles = earlier.mode, {**roles, **earlier.roles}
-        merged[event.sentence, kind] = LabelledEvent(event.sentence, kind, mode, roles)
+            modes, roles = tuple(dict.fromkeys([*earlier.modes, mode])), {**roles, **earlier.roles}
+        merged[event.sentence, kind] = LabelledEvent(event.sentence, kind, modes, roles)
     return tuple(merged.values())
 
 
@@ -165,7 +169,8 @@ def collate(features: Sequence[Features], windows: Sequence[tuple[int, Window]],
     event_mask = np.zeros((rows, slots), dtype=np.bool_)
     spans: list[tuple[int, int, int]] = []
     sectors: list[int] = []
-    modes: list[tuple[int, int, int, int]] = []
+    events: list[tuple[int, int, int]] = []
+    modes: list[tuple[int, ...]] = []
     pairs: list[tuple[int, ...]] = []
     for row, (index, window) in enumerate(windows):
         item = features[index]
@@ -181,7 +186,8 @@ def collate(features: Sequence[Features], windows: Sequence[tuple[int, Window]],
             if e.sentence in slot_of:
                 slot = slot_of[e.sentence]
                 event[row, slot, e.type] = 1.0
-                modes.append((row, slot, e.type, e.mode))
+                events.append((row, slot, e.type))
+                modes.append(e.modes)
                 pairs.extend((base + m, row, slot, e.type, *rest) for m, *rest in _role_pairs(inside, e))
     return TrainingBatch(
         batch=batch,
@@ -192,9 +198,17 @@ def collate(features: Sequence[Features], windows: Sequence[tuple[int, Window]],
         event_mask=event_mask,
         spans=np.array(spans, dtype=np.int64).reshape(-1, 3),
         sectors=np.array(sectors, dtype=np.int64),
-        modes=np.array(modes, dtype=np.int64).reshape(-1, 4),
+        events=np.array(events, dtype=np.int64).reshape(-1, 3),
+        modes=_one_hot(modes),
         pairs=np.array(pairs, dtype=np.int64).reshape(-1, 6),
     )
+
+
+def _one_hot(modes: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    array = np.zeros((len(modes), len(MODE_COLUMNS)), dtype=np.float32)
+    for row, columns in enumerate(modes):
+        array[row, list(columns)] = 1.0
+    return array
 
 
 def _role_pairs(mentions: Sequence[LabelledMention], event: LabelledEvent) -> list[tuple[int, int, int]]:

@@ -22,7 +22,7 @@ class LossWeights:
         proclitic: cross-entropy, a mean over mentions.
         sector: cross-entropy, a mean over mentions.
         event: binary cross-entropy, summed over types, a mean over sentences.
-        mode: cross-entropy within the gold type, a mean over events.
+        mode: binary cross-entropy, summed over the modes of the gold type, a mean over events.
         role: cross-entropy, a mean over pairs of event and mention.
     """
 
@@ -60,8 +60,8 @@ def losses(logits: Logits, labels: TrainingBatch) -> dict[str, Tensor]:
     spans = tensor(labels.spans)
     if len(spans):
         found["sector"] = _cross_entropy(span_mean(logits.sector, spans), tensor(labels.sectors), zero)
-    if len(labels.modes):
-        found["mode"] = _mode_loss(logits.mode, tensor(labels.modes))
+    if len(labels.events):
+        found["mode"] = mode_loss(logits.mode, tensor(labels.events), tensor(labels.modes))
     if len(labels.pairs):
         found["role"] = _role_loss(logits, spans, tensor(labels.pairs))
     return found
@@ -94,17 +94,19 @@ def _cross_entropy(logits: Tensor, labels: Tensor, zero: Tensor) -> Tensor:
     return functional.cross_entropy(logits.float(), labels, ignore_index=IGNORE)
 
 
-def _mode_loss(mode: Tensor, gold: Tensor) -> Tensor:
-    return functional.cross_entropy(mode_scores(mode, gold), gold[:, 3])
+def mode_loss(mode: Tensor, events: Tensor, wanted: Tensor) -> Tensor:
+    """Return the loss of the modes of events (row, slot, type) against probabilities (events, modes)."""
+    row, slot, kind = events.unbind(1)
+    loss = functional.binary_cross_entropy_with_logits(mode[row, slot].float(), wanted, reduction="none")
+    return (loss * _allowed(mode.device)[kind]).sum(-1).mean()
 
 
-def mode_scores(mode: Tensor, events: Tensor) -> Tensor:
-    """Return logits (events, modes) of events (row, slot, type, …), the modes of other types ruled out."""
-    row, slot, kind = events[:, :3].unbind(1)
-    allowed = torch.zeros(len(COLUMNS_OF_TYPE), len(MODE_COLUMNS), dtype=torch.bool, device=mode.device)
+def _allowed(device: torch.device) -> Tensor:
+    """Return (types, modes), True for the columns of each type."""
+    allowed = torch.zeros(len(COLUMNS_OF_TYPE), len(MODE_COLUMNS), dtype=torch.bool, device=device)
     for index, columns in enumerate(COLUMNS_OF_TYPE):
         allowed[index, list(columns)] = True
-    return mode[row, slot].float().masked_fill(~allowed[kind], -1e9)
+    return allowed
 
 
 def _role_loss(logits: Logits, spans: Tensor, pairs: Tensor) -> Tensor:

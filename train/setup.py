@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 from torch.nn import ModuleList
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from rasid.train.config import TrainConfig
+
+# While training; the end of a run chooses it on dev.
+_MODE_THRESHOLD: Final = 0.5
 
 
 def precision_of(wanted: str, device: str) -> str:
@@ -68,11 +71,19 @@ def new_model(config: TrainConfig, encoder_path: str) -> RasidModel:
     if config.distil.begin:
         model.config.encoder = settings
         model.config.window = config.model.window
+        model.config.mode_threshold = _MODE_THRESHOLD
         model.dropout.p = config.model.head_dropout
         return model
     own = config.model
     return RasidModel(
-        RasidConfig(settings, window=own.window, role_size=own.role_size, head_dropout=own.head_dropout), encoder
+        RasidConfig(
+            settings,
+            window=own.window,
+            role_size=own.role_size,
+            head_dropout=own.head_dropout,
+            mode_threshold=_MODE_THRESHOLD,
+        ),
+        encoder,
     )
 
 

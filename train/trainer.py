@@ -18,18 +18,19 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from tqdm.auto import tqdm
 
 from rasid.data.errors import DataError
 from rasid.data.schema import Article
-from rasid.inference.batches import Special, by_length
+from rasid.inference.batches import Batch, Special, by_length
 from rasid.inference.calibration import calibrate, calibration_errors, fit_curve, outcomes
 from rasid.inference.evaluation.scores import Scores, score
 from rasid.inference.loading import backend, special_tokens
 from rasid.inference.model import RasidModel
 from rasid.inference.runtime.torch import TorchRuntime
-from rasid.inference.tagger import Tagger
+from rasid.inference.tagger import Runtime, Tagger
 from rasid.inference.windows import Window
 from rasid.train.augment import augment, collect_names
 from rasid.train.average import Average, swapped
@@ -212,7 +213,9 @@ class Training:
         progress = self.progress
         if progress.epoch >= self.config.optim.evaluate_from or progress.epoch == self.config.optim.epochs:
             with swapped(self.model, average):
-                scores = score(self.corpus.dev, self._tag_dev(self.model.config.event_threshold))
+                settings = self.model.config
+                tagged = self._tag_dev(self._runtime(), settings.event_threshold, settings.mode_threshold)
+                scores = score(self.corpus.dev, tagged)
                 value = _choose(scores)
                 if value > progress.best:
                     progress.best, progress.best_epoch = value, progress.epoch
@@ -221,15 +224,19 @@ class Training:
             self._log(line)
         self._checkpoint(optimizer, average)
 
-    def _tag_dev(self, threshold: float) -> list[Article]:
+    def _tag_dev(self, runtime: Runtime, threshold: float, mode_threshold: float | None) -> list[Article]:
         tagger = Tagger(
-            TorchRuntime(self.accelerator.unwrap_model(self.model), str(self.accelerator.device)),
+            runtime,
             backend(self.tokenizer),
             self.special,
             window=self.config.model.window,
             event_threshold=threshold,
+            mode_threshold=mode_threshold,
         )
         return tagger.tag(self.corpus.dev)
+
+    def _runtime(self) -> TorchRuntime:
+        return TorchRuntime(self.accelerator.unwrap_model(self.model), str(self.accelerator.device))
 
     def _out_of_patience(self) -> bool:
         progress, patience = self.progress, self.config.optim.patience
@@ -270,20 +277,27 @@ class Training:
             average.tensors = load_file(last / "average.safetensors")
 
     def _finish(self) -> Path:
-        """Fit calibration and event threshold on dev with the best weights, and write the model folder."""
+        """Fit calibration and thresholds on dev with the best weights, and write the model folder."""
         best = self.out / "best.safetensors"
         if best.is_file():
             self.model.load_state_dict(load_file(best))
         model = self.accelerator.unwrap_model(self.model).cpu()
-        tagged = self._tag_dev(_LOWEST)
+        runtime = _Remembering(self._runtime())
+        settings = model.config
+        tagged = self._tag_dev(runtime, _LOWEST, None)
         before = calibration_errors(self.corpus.dev, tagged)
         curves = {layer: fit_curve(*pair) for layer, pair in outcomes(self.corpus.dev, tagged).items()}
-        model.config.calibration = {layer: [round(c.scale, 4), round(c.shift, 4)] for layer, c in curves.items()}
+        settings.calibration = {layer: [round(c.scale, 4), round(c.shift, 4)] for layer, c in curves.items()}
         tagged = [calibrate(article, curves) for article in tagged]
         found = {t: [_events_from(article, t) for article in tagged] for t in _THRESHOLDS}
-        f1 = {t: score(self.corpus.dev, articles).counts["event type"].f1 for t, articles in found.items()}
-        model.config.event_threshold = max(_THRESHOLDS, key=lambda t: (round(f1[t], 4), -abs(t - 0.5)))
-        scores = score(self.corpus.dev, found[model.config.event_threshold], resamples=1000)
+        settings.event_threshold = self._best(found, "event type")
+        found = {}
+        for threshold in _THRESHOLDS:
+            tagged = [calibrate(a, curves) for a in self._tag_dev(runtime, _LOWEST, threshold)]
+            found[threshold] = [_events_from(article, settings.event_threshold) for article in tagged]
+        settings.mode_threshold = self._best(found, "mode")
+        tagged = found[settings.mode_threshold]
+        scores = score(self.corpus.dev, tagged, resamples=1000)
         folder = self.out / "model"
         shutil.rmtree(folder, ignore_errors=True)
         model.to(torch.float16).save_pretrained(folder)
@@ -294,9 +308,15 @@ class Training:
         facts = RunFacts(run.seconds, run.best_epoch, self._hardware(), Path(self.encoder_path), unlabelled)
         write_card(folder, self.config, self.corpus.train, self.corpus.dev, scores, facts)
         calibration = {"before": before, "after": calibration_errors(self.corpus.dev, tagged)}
-        chosen = {"threshold": model.config.event_threshold, "calibration error": calibration}
+        thresholds = {"threshold": settings.event_threshold, "mode threshold": settings.mode_threshold}
+        chosen = {**thresholds, "calibration error": calibration}
         self._log({"done": True, **chosen, "dev": _brief(scores)})
         return folder
+
+    def _best(self, found: dict[float, list[Article]], layer: str) -> float:
+        """Return the threshold whose articles score best in a layer, of equals the nearest to a half."""
+        f1 = {threshold: score(self.corpus.dev, articles).counts[layer].f1 for threshold, articles in found.items()}
+        return max(f1, key=lambda threshold: (round(f1[threshold], 4), -abs(threshold - 0.5)))
 
     def _log(self, line: dict[str, Any]) -> None:
         with (self.out / "log.jsonl").open("a", encoding="utf-8") as file:
@@ -316,6 +336,20 @@ class Training:
         if not (folder / "model.safetensors").is_file():
             build_from_registry(folder)
         return str(folder)
+
+
+class _Remembering:
+    """A runtime that computes each batch once, for dev articles that are decoded again and again."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._known: dict[bytes, dict[str, NDArray[np.float32]]] = {}
+
+    def __call__(self, batch: Batch) -> dict[str, NDArray[np.float32]]:
+        name = b"".join((batch.input_ids.tobytes(), batch.sentence_mask.tobytes()))
+        if name not in self._known:
+            self._known[name] = self._runtime(batch)
+        return self._known[name]
 
 
 def _save_tensors(model: RasidModel, path: Path) -> None:

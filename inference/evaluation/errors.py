@@ -114,10 +114,17 @@ def _events(gold: Article, events: Sequence[Event]) -> Iterator[Mistake]:
         wanted = {e.type: e for e in gold.events if e.sentence == index}
         given = {e.type: e for e in events if e.sentence == index}
         for kind in wanted.keys() & given.keys():
-            modes = {e.mode for e in gold.events if e.sentence == index and e.type == kind}
-            if given[kind].mode not in modes:
-                sides = (f"{kind}.{wanted[kind].mode}", f"{kind}.{given[kind].mode}")
-                yield Mistake(gold.id, index, "mode", "type", *sides, given[kind].score)
+            sides = [
+                {f"{kind}.{e.mode}": None for e in side if e.sentence == index and e.type == kind}
+                for side in (gold.events, events)
+            ]
+            missing, wrong = ([m for m in own if m not in rest] for own, rest in (sides, sides[::-1]))
+            for gold_mode, other_mode in zip(missing, wrong, strict=False):
+                yield Mistake(gold.id, index, "mode", "type", gold_mode, other_mode, given[kind].score)
+            for mode in missing[len(wrong) :]:
+                yield Mistake(gold.id, index, "mode", "missed", mode)
+            for mode in wrong[len(missing) :]:
+                yield Mistake(gold.id, index, "mode", "spurious", "", mode, given[kind].score)
         missed = [e for name, e in wanted.items() if name not in given]
         extra = [e for name, e in given.items() if name not in wanted]
         # one missed and one spurious in a sentence are most often one event under another name

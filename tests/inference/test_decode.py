@@ -75,10 +75,15 @@ class Network:
             self.scores.token_role[self.of_word(word), role, 0] = logit
         return self
 
-    def article(self, threshold: float = 0.5, min_score: float = 0.0) -> Article:
-        article = Article("a", self.text, "2022-12-05", meta={"url": "u"})
+    def article(self, threshold: float = 0.5, min_score: float = 0.0, mode_threshold: float | None = None) -> Article:
         return decode_article(
-            article, self.sentences, self.pieces, self.scores, event_threshold=threshold, min_score=min_score
+            Article("a", self.text, "2022-12-05", meta={"url": "u"}),
+            self.sentences,
+            self.pieces,
+            self.scores,
+            event_threshold=threshold,
+            mode_threshold=mode_threshold,
+            min_score=min_score,
         )
 
     def mentions(self) -> list[str]:
@@ -326,6 +331,18 @@ def test_each_mode_column_is_a_mode_of_its_type(kind: str, mode: str | None) -> 
     network.scores.mode[0, list(COLUMNS_OF_TYPE[EVENT_TYPES.index(kind)])] = 0.0
     network.scores.mode[0, MODE_COLUMNS.index((kind, mode))] = 1.0
     assert [(e.type, e.mode) for e in network.article().events] == [(kind, mode)]
+
+
+@pytest.mark.parametrize(("threshold", "modes"), [(None, ["aerial"]), (0.5, ["aerial", "firearms"]), (0.9, ["aerial"])])
+def test_a_further_mode_is_an_event_of_its_own(threshold: float | None, modes: list[str]) -> None:
+    network = Network("قصف الجيش.").event(0, "ASSAULT")
+    network.scores.mode[0] = -5.0
+    network.scores.mode[0, MODE_COLUMNS.index(("COERCE", "arrest"))] = 9.0
+    for mode, logit in (("firearms", 1.0), ("aerial", 4.0)):
+        network.scores.mode[0, MODE_COLUMNS.index(("ASSAULT", mode))] = logit
+    events = network.article(mode_threshold=threshold).events
+    assert [e.mode for e in events] == modes
+    assert {(e.type, e.roles, e.score) for e in events} == {("ASSAULT", events[0].roles, events[0].score)}
 
 
 def test_roles_are_source_target_and_location() -> None:

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from rasid.data.jsonl import read_articles
 from rasid.data.markup import read_markup
-from rasid.data.schema import Article, Event, Mention
+from rasid.data.schema import Article, Mention
 from rasid.data.scheme import EVENT_TYPES, SECTORS
 from rasid.inference.batches import Special
 from rasid.inference.decode import Scores, decode_article
@@ -58,7 +58,7 @@ def perfect(features: Features) -> Scores:
     """What a network without fault says, made from nothing but what the losses compare its logits to."""
     labels = collate([features], [(0, whole(features))], SPECIAL)
     slots = [index for _, _, index in whole(features).sentences]
-    pieces, sentences, events = len(features.pieces.ids), len(features.pieces.sentences), len(labels.modes)
+    pieces, sentences, events = len(features.pieces.ids), len(features.pieces.sentences), len(labels.events)
     proclitic = np.zeros((pieces, MAX_PROCLITICS + 1), np.float32)
     proclitic[:, -1] = WRONG
     known = labels.proclitic[0, 1:-1] != IGNORE
@@ -74,9 +74,9 @@ def perfect(features: Features) -> Scores:
     event_role = np.zeros((sentences, len(EVENT_TYPES), max(events, 1)), np.float32)
     token_role = np.zeros((pieces, 4, max(events, 1)), np.float32)
     number = {}
-    for index, (_, slot, kind, column) in enumerate(labels.modes.tolist()):
-        mode[slots[slot], list(COLUMNS_OF_TYPE[kind])] = 0.0
-        mode[slots[slot], column] = SURE
+    for index, (_, slot, kind) in enumerate(labels.events.tolist()):
+        columns = list(COLUMNS_OF_TYPE[kind])
+        mode[slots[slot], columns] = np.where(labels.modes[index, columns] > 0, SURE, -SURE)
         event_role[slots[slot], kind, index] = 1.0
         number[slot, kind] = index
     for mention, _, slot, kind, _, role in labels.pairs.tolist():
@@ -127,7 +127,9 @@ def oracle(article: Article, tokenizer: Tokenizer, size: int) -> Article:
     features = to_features(article, tokenizer)
     scores = through_windows(perfect(features), features, size)
     with patch("rasid.inference.decode.join_mentions", join_by_text):
-        return decode_article(article, article.sentences, features.pieces, scores, event_threshold=0.5)
+        return decode_article(
+            article, article.sentences, features.pieces, scores, event_threshold=0.5, mode_threshold=0.5
+        )
 
 
 def spans(article: Article) -> list[Span]:
@@ -135,11 +137,7 @@ def spans(article: Article) -> list[Span]:
 
 
 def heads(article: Article) -> set[tuple[int, str, str | None]]:
-    """Sentence, type and mode; of several events of a type in a sentence, the first."""
-    first: dict[tuple[int, str], Event] = {}
-    for event in article.events:
-        first.setdefault((event.sentence, event.type), event)
-    return {(sentence, kind, event.mode) for (sentence, kind), event in first.items()}
+    return {(event.sentence, event.type, event.mode) for event in article.events}
 
 
 def name(article: Article, mention: Mention) -> str:
@@ -205,9 +203,10 @@ def test_what_is_learnt_from_the_corpus_is_what_is_decoded(size: int) -> None:
     sample = list(read_articles(DEV))[::10]
     tokenizer = tokenizer_of(sample)
     roles = [gold_roles(article) for article in sample]
-    assert sum(map(len, roles)) > 100
+    total = sum(map(len, roles))
+    assert total > 100
     # names in two roles of one event are all that the model cannot say, and they are few
-    assert sum(len(ambiguous(r)) for r in roles) <= 2
+    assert sum(len(ambiguous(r)) for r in roles) <= 0.03 * total
     for article in sample:
         check_oracle(article, tokenizer, size)
 
@@ -277,11 +276,11 @@ def test_several_events_of_a_type_in_a_sentence_are_one() -> None:
     )
     assault, retreat = features.events
     assert (assault.type, assault.sentence) == (EVENT_TYPES.index("ASSAULT"), 0)
-    assert MODE_COLUMNS[assault.mode] == ("ASSAULT", "aerial")
+    assert [MODE_COLUMNS[mode] for mode in assault.modes] == [("ASSAULT", "aerial"), ("ASSAULT", "firearms")]
     # the first event says what an entity is; the later ones add others
     assert assault.roles == {"A1": 1, "L1": 3, "A2": 1, "L2": 3}
     assert EVENT_TYPES[retreat.type] == "RETREAT"
-    assert (MODE_COLUMNS[retreat.mode], retreat.roles) == (("RETREAT", None), {"A1": 1})
+    assert ([MODE_COLUMNS[mode] for mode in retreat.modes], retreat.roles) == ([("RETREAT", None)], {"A1": 1})
 
 
 FAR = """\
@@ -303,7 +302,7 @@ def test_pairs_are_mentions_near_an_event_with_their_distance_and_role() -> None
     ]
     # the army's second mention is left out, being named in the sentence itself; the rebels are too far away
     assert rows == [("الجيش", 0, 1), ("حماة", 2, 3), ("ناشط", 3, 0)]
-    assert [labels.batch.sentence_mask[0, slot].nonzero()[0].tolist() for _, slot, _, _ in labels.modes.tolist()] == [
+    assert [labels.batch.sentence_mask[0, slot].nonzero()[0].tolist() for _, slot, _ in labels.events.tolist()] == [
         list(range(1, 1 + int(features.pieces.lengths[0])))
     ]
 
@@ -315,7 +314,7 @@ def test_labels_of_windows_are_those_of_the_article(size: int) -> None:
     windows = [(i, w) for i, f in enumerate(features) for w in plan_windows(f.pieces.lengths.tolist(), size)]
     labels = collate(features, windows, SPECIAL)
     mentions = iter(zip(labels.spans.tolist(), labels.sectors.tolist(), strict=True))
-    events = iter(labels.modes.tolist())
+    events = iter(zip(labels.events.tolist(), labels.modes, strict=True))
     for row, (index, window) in enumerate(windows):
         item, length = features[index], len(window)
         for name in ("actor", "location", "proclitic"):
@@ -329,7 +328,10 @@ def test_labels_of_windows_are_those_of_the_article(size: int) -> None:
         assert labels.event_mask[row].sum() == len(window.sentences)
         seen = {sentence: slot for slot, (_, _, sentence) in enumerate(window.sentences)}
         here = [e for e in item.events if e.sentence in seen]
-        assert [next(events) for _ in here] == [[row, seen[e.sentence], e.type, e.mode] for e in here]
+        for e in here:
+            place, modes = next(events)
+            assert place == [row, seen[e.sentence], e.type]
+            assert tuple(modes.nonzero()[0].tolist()) == tuple(sorted(e.modes))
         assert labels.event[row].sum() == len(here)
         assert all(labels.event[row, seen[e.sentence], e.type] == 1 for e in here)
     assert next(mentions, None) is None
@@ -343,8 +345,8 @@ def test_labels_of_windows_are_those_of_the_article(size: int) -> None:
 def test_a_batch_without_labels_has_empty_arrays_of_the_right_shape() -> None:
     _, features = first_features("# id: a\nقال ناشط.")
     labels = collate([features], [(0, whole(features))], SPECIAL)
-    shapes = [array.shape for array in (labels.spans, labels.sectors, labels.modes, labels.pairs)]
-    assert shapes == [(0, 3), (0,), (0, 4), (0, 6)]
+    shapes = [array.shape for array in (labels.spans, labels.sectors, labels.events, labels.modes, labels.pairs)]
+    assert shapes == [(0, 3), (0,), (0, 3), (0, len(MODE_COLUMNS)), (0, 6)]
     assert not labels.event.any()
     assert labels.event_mask.tolist() == [[True]]
 

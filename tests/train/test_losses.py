@@ -54,7 +54,7 @@ def random_logits(labels: TrainingBatch, seed: int = 0) -> Logits:
 
 def perfect_logits(labels: TrainingBatch) -> Logits:
     """What has no loss; where there is no label, a large value for the wrong thing."""
-    out = {name: torch.zeros(shape) for name, shape in shapes(labels, max(len(labels.modes), 1)).items()}
+    out = {name: torch.zeros(shape) for name, shape in shapes(labels, max(len(labels.events), 1)).items()}
     for name in ("actor", "location", "proclitic"):
         gold = torch.from_numpy(getattr(labels, name))
         out[name][..., -1] = SURE
@@ -66,9 +66,9 @@ def perfect_logits(labels: TrainingBatch) -> Logits:
     out["event"][~torch.from_numpy(labels.event_mask)] = SURE
     out["mode"] += SURE
     number = {}
-    for index, (row, slot, kind, column) in enumerate(labels.modes.tolist()):
-        out["mode"][row, slot, list(COLUMNS_OF_TYPE[kind])] = 0.0
-        out["mode"][row, slot, column] = SURE
+    for index, (row, slot, kind) in enumerate(labels.events.tolist()):
+        columns = list(COLUMNS_OF_TYPE[kind])
+        out["mode"][row, slot, columns] = SURE * (2 * torch.from_numpy(labels.modes[index, columns]) - 1)
         out["event_role"][row, slot, kind, index] = 1.0
         number[row, slot, kind] = index
     for (row, slot, kind), index in number.items():
@@ -126,14 +126,14 @@ def test_both_sides_of_a_role_count(name: str) -> None:
 def test_losses_of_flat_logits_are_those_of_guessing() -> None:
     labels = batch(gold_articles())
     flat = Logits(**{name: torch.zeros(shape) for name, shape in shapes(labels, 4).items()})
-    kinds = [len(COLUMNS_OF_TYPE[kind]) for kind in labels.modes[:, 2]]
+    kinds = [len(COLUMNS_OF_TYPE[kind]) for kind in labels.events[:, 2]]
     assert values(losses(flat, labels)) == pytest.approx(
         {
             "mention": 2 * np.log(3),
             "proclitic": np.log(MAX_PROCLITICS + 1),
             "sector": np.log(len(SECTORS)),
             "event": len(EVENT_TYPES) * np.log(2),
-            "mode": np.mean(np.log(kinds)),
+            "mode": np.mean(kinds) * np.log(2),
             "role": np.log(len(ROLES) + 1),
         },
         rel=1e-4,
@@ -190,7 +190,7 @@ def test_the_mode_loss_looks_at_the_modes_of_the_gold_type_alone() -> None:
     logits = random_logits(labels)
     losses(logits, labels)["mode"].backward()
     seen = torch.zeros(logits.mode.shape, dtype=torch.bool)
-    for row, slot, kind, _ in labels.modes.tolist():
+    for row, slot, kind in labels.events.tolist():
         seen[row, slot, list(COLUMNS_OF_TYPE[kind])] = True
     gradient = logits.mode.grad
     assert gradient is not None
@@ -200,7 +200,7 @@ def test_the_mode_loss_looks_at_the_modes_of_the_gold_type_alone() -> None:
 
 def test_a_batch_without_mentions_or_events_has_finite_losses_and_gradients() -> None:
     labels = batch(NOTHING)
-    assert (len(labels.spans), len(labels.modes), len(labels.pairs)) == (0, 0, 0)
+    assert (len(labels.spans), len(labels.events), len(labels.pairs)) == (0, 0, 0)
     logits = random_logits(labels)
     parts = losses(logits, labels)
     found = values(parts)
