@@ -165,9 +165,10 @@ def read_articles(path: Path) -> Iterator[Article]:
 def dumps(record: Mapping[str, Any]) -> str:
     """Return a record as one line of JSON, Arabic as Arabic, without the line end.
 
-    Lone surrogates, which UTF-8 cannot hold, are escaped, so that any text can be written.
+    Lone surrogates, which UTF-8 cannot hold, are escaped, so that any text can be written; values that JSON has no kind
+    for, such as the dates of a Parquet file, are written as text.
     """
-    line = json.dumps(record, ensure_ascii=False)
+    line = json.dumps(record, ensure_ascii=False, default=str)
     try:
         line.encode("utf-8")
     except UnicodeEncodeError:

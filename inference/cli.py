@@ -93,7 +93,8 @@ def tag(
     from functools import partial
 
     from rasid.data.sample_texts import sample_files
-    from rasid.inference.loading import fingerprint
+    from rasid.inference.loading import find_folder
+    from rasid.inference.runtime.choose import identify
     from rasid.inference.shards import Job, describe_inputs, open_job
     from rasid.inference.tagger import SHIPPED, Tagger
 
@@ -105,10 +106,12 @@ def tag(
         threads = max(1, (os.cpu_count() or 1) // workers)
     load = partial(Tagger.from_pretrained, model, device, precision=precision, threads=threads)
     if output is not None and (output.is_dir() or not output.suffix):
-        described = describe_inputs(inputs)
-        job = Job(described, fingerprint(model or SHIPPED, precision), form or "parquet", shard_size, min_score)
-        open_job(job, output, restart=restart)
-        failures = _tag_into_folder(inputs, job, output, load, workers)
+        folder = find_folder(model or SHIPPED)
+        job = Job(
+            describe_inputs(inputs), identify(folder, device, precision), form or "parquet", shard_size, min_score
+        )
+        with open_job(job, output, restart=restart):
+            failures = _tag_into_folder(inputs, job, output, load, workers)
     elif workers > 1 or restart:
         raise click.UsageError("--workers and --restart are for a folder of shards: -o FOLDER")
     else:
@@ -123,21 +126,23 @@ def _tag_into_folder(inputs: tuple[Path, ...], job: Job, output: Path, load: Cal
 
     from rasid.inference.jobs import Tally
     from rasid.inference.records import count_records, list_files, read_records
-    from rasid.inference.shards import interruptible, run_job
+    from rasid.inference.shards import JobStopped, interruptible, run_job
 
-    tally, before = Tally(), 0
+    tally, before, stopped = Tally(), 0, False
     hidden = not sys.stderr.isatty()
     total = None if hidden else count_records(list_files(inputs))
     with interruptible() as stopping, tqdm(desc="tagging", unit=" articles", total=total, disable=hidden) as bar:
-        for done in run_job(read_records(inputs), job, output, load, workers=workers, stopping=stopping):
-            tally.merge(done.tally)
-            records = done.tally.articles + done.tally.failures
-            if done.before:
-                before += records
-                if not hidden:  # or the speed shown would count what an earlier run did
-                    bar.initial += records
-            bar.update(records)
-        stopped = stopping()
+        try:
+            for done in run_job(read_records(inputs), job, output, load, workers=workers, stopping=stopping):
+                tally.merge(done.tally)
+                records = done.tally.articles + done.tally.failures
+                if done.before:
+                    before += records
+                    if not hidden:  # or the speed shown would count what an earlier run did
+                        bar.initial += records
+                bar.update(records)
+        except JobStopped:
+            stopped = True
     if before:
         click.echo(f"{before} records were there from an earlier run", err=True)
     click.echo(_summary(tally, output), err=True)

@@ -42,7 +42,7 @@ def export_onnx(folder: Path, out: Path, *, quantise: bool = True) -> None:
     try:
         import onnx  # noqa: F401 - wanted by what is called below, which fails later and less clearly
     except ImportError:
-        raise DataError("onnx is needed to export a model: pip install 'rasid[train]'", source=str(folder)) from None
+        raise DataError("onnx is needed to export a model: pip install onnx", source=str(folder)) from None
     model = load_network(folder).eval()
     if quantise:
         smooth(model.encoder, lambda: _read_samples(model, folder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -118,7 +119,8 @@ def open_output(out: Path | None, form: str, *, color: bool | None = None) -> It
     if out is None:
         yield _printer(form, color)
         return
-    part = out.with_name(out.name + ".part")
+    # a name of this process's own: one that was killed may have left children that still write
+    part = out.with_name(f"{out.name}.{os.getpid()}.part")
     try:
         opened = part.open("wb")
     except OSError as error:
@@ -130,6 +132,8 @@ def open_output(out: Path | None, form: str, *, color: bool | None = None) -> It
                     yield write
             else:
                 yield lambda item: _write_line(opened, _render(item, form, bool(color)))
+            opened.flush()
+            os.fsync(opened.fileno())
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)

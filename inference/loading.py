@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ def open_folder(path_or_name: str | Path) -> ModelFolder:
     Raises:
         DataError: where there is no such model, or it is not one of rasid's.
     """
-    path = _find(path_or_name)
+    path = find_folder(path_or_name)
     config = _read_json(path / "config.json")
     if config.get("model_type") != "rasid":
         raise DataError("this is no model of rasid's", source=str(path))
@@ -68,33 +69,31 @@ def open_folder(path_or_name: str | Path) -> ModelFolder:
     )
 
 
-def fingerprint(path_or_name: str | Path, precision: str) -> str:
-    """Return what tells a model, run in some precision, from another: a hash of its settings and weights.
-
-    Raises:
-        DataError: where there is no such model.
-    """
-    path = _find(path_or_name)
+def fingerprint(path: Path, names: Sequence[str]) -> str:
+    """Return a hash of files of a model folder, those that are there."""
     found = hashlib.sha256()
-    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+    for name in names:
         file = path / name
         if file.is_file():
             with file.open("rb") as opened:
                 while block := opened.read(1 << 20):
                     found.update(block)
-    return f"{found.hexdigest()[:16]} {precision}"
+    return found.hexdigest()[:16]
 
 
 def load_network(path: Path) -> RasidModel:
     """Load the network of a model folder in float32.
 
     Raises:
-        DataError: where its weights are missing or do not fit.
+        DataError: where there is no such folder, or its weights are missing or do not fit.
     """
+    path = find_folder(path)
+    if _read_json(path / "config.json").get("model_type") != "rasid":
+        raise DataError("this is no model of rasid's", source=str(path))
     try:
         import torch
     except ImportError:
-        raise DataError("torch is needed for this: pip install 'rasid[train]'", source=str(path)) from None
+        raise DataError("PyTorch is needed for this: pip install torch transformers", source=str(path)) from None
     from rasid.inference.model import RasidModel
 
     try:
@@ -105,7 +104,12 @@ def load_network(path: Path) -> RasidModel:
     return model
 
 
-def _find(path_or_name: str | Path) -> Path:
+def find_folder(path_or_name: str | Path) -> Path:
+    """Return the folder of a model; a name that is no place on this machine is fetched from the hub.
+
+    Raises:
+        DataError: where there is none.
+    """
     place = Path(path_or_name).expanduser()
     here = isinstance(path_or_name, Path) or place.exists() or str(path_or_name).startswith((".", "/", "~"))
     if not here:

@@ -66,9 +66,12 @@ def count_records(files: Iterable[Path]) -> int | None:
     total = 0
     for file in files:
         if file.suffix == ".jsonl" and file.is_file():
-            with file.open("rb") as opened:
-                while block := opened.read(_BLOCK):
-                    total += block.count(b"\n")
+            try:
+                with file.open("rb") as opened:
+                    while block := opened.read(_BLOCK):
+                        total += block.count(b"\n")
+            except OSError:
+                return None
         elif file.suffix == ".parquet":
             total += _parquet_rows(file)
         elif file.suffix == ".txt":
@@ -117,17 +120,24 @@ def _read_file(path: Path) -> Iterator[Article | Failure]:
 
 
 def _read_compressed(path: Path) -> Iterator[Article | Failure]:
+    import gzip
     import io
+    import zlib
+    from contextlib import ExitStack
 
     import pyarrow as pa
 
-    kind = "gzip" if path.suffix == ".gz" else "zstd"
-    try:
-        with io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), kind)) as opened:
-            yield from _read_lines(opened, str(path))
-    except OSError as error:
-        # what came before the break has been read
-        yield Failure(path.name, f"{path}: cannot be read on: {error}")
+    with ExitStack() as stack:
+        try:
+            lines: Iterable[bytes]
+            if path.suffix == ".gz":
+                lines = stack.enter_context(gzip.open(path))
+            else:
+                stream = pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
+                lines = stack.enter_context(io.BufferedReader(stream))
+            yield from _read_lines(lines, str(path))
+        except (OSError, EOFError, zlib.error) as error:
+            yield Failure(path.name, f"{path}: cannot be read on, and records may be missing: {error}")
 
 
 def _read_stdin(stream: BinaryIO) -> Iterator[Article | Failure]:

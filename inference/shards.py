@@ -1,23 +1,28 @@
 """Jobs of any size: records in, a folder of shards out, which can be killed and gone on with.
 
 A shard holds the records `[number * size, (number + 1) * size)` of the input, in its order. It is written under a
-temporary name and renamed when it is whole, so what a folder has under a shard's name is never half a shard; going on
-means to pass over the records of the shards that are there. `job.json` says what the job is of, so that no folder is
-gone on with under other settings.
+temporary name and renamed when it is whole; going on means to pass over the records of the shards that are there and
+hold as many records as they should. `job.json` says what the job is of, so that no folder is gone on with under other
+settings, and a lock keeps two processes from working on one folder.
 """
 
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from filelock import FileLock, Timeout
 
 from rasid.data.errors import DataError
 from rasid.data.schema import Article
@@ -25,6 +30,7 @@ from rasid.inference.jobs import Tally, open_output, tag_records
 from rasid.inference.records import STDIN, Failure, list_files
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess as ParentProcess
     from types import FrameType
 
     from rasid.inference.tagger import Tagger
@@ -34,6 +40,11 @@ FORMATS: Final = ("parquet", "jsonl")
 SHARD_SIZE: Final = 1000
 # Shards that wait for each worker: enough to keep it busy, few enough to keep memory flat.
 _AHEAD: Final = 2
+# Seconds after which it is asked again whether to stop.
+_PATIENCE: Final = 0.5
+_LOCK: Final = ".lock"
+# Names of shards, and of those that are being written.
+_OURS: Final = re.compile(r"part-\d{6}\.(parquet|jsonl)(\.\d+\.part)?")
 
 Record = Article | Failure
 
@@ -43,14 +54,14 @@ class Job:
     """What a folder of shards is of.
 
     Args:
-        inputs: paths and sizes in bytes of the files read, in order.
-        model: what tells the model from another.
+        inputs: of the files read, in order: path, size in bytes, time of change in ns.
+        model: what tells the model, and what runs it, from another.
         form: one of `FORMATS`.
         size: records a shard.
         min_score: mentions and events below this probability are left out.
     """
 
-    inputs: tuple[tuple[str, int], ...]
+    inputs: tuple[tuple[str, int, int], ...]
     model: str
     form: str
     size: int = SHARD_SIZE
@@ -77,8 +88,8 @@ class Done:
     before: bool = False
 
 
-def describe_inputs(paths: Iterable[Path]) -> tuple[tuple[str, int], ...]:
-    """Return the files that a job reads, with their sizes, for its note.
+def describe_inputs(paths: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
+    """Return the files that a job reads, with size in bytes and time of change (ns), for its note.
 
     Raises:
         DataError: for standard input, which cannot be read again from its beginning.
@@ -86,11 +97,13 @@ def describe_inputs(paths: Iterable[Path]) -> tuple[tuple[str, int], ...]:
     files = list_files(paths)
     if STDIN in files:
         raise DataError("a folder of shards needs files to read, which it can go on with; not standard input")
-    return tuple((str(file), file.stat().st_size if file.exists() else 0) for file in files)
+    stats = [(file, file.stat() if file.exists() else None) for file in files]
+    return tuple((str(file), s.st_size, s.st_mtime_ns) if s else (str(file), 0, 0) for file, s in stats)
 
 
-def open_job(job: Job, out: Path, *, restart: bool = False) -> None:
-    """Make the folder of a job, or see that it is of this job.
+@contextmanager
+def open_job(job: Job, out: Path, *, restart: bool = False) -> Iterator[None]:
+    """Make the folder of a job, or see that it is of this job, and keep other processes off it inside the block.
 
     Args:
         job: what is to be done.
@@ -98,31 +111,68 @@ def open_job(job: Job, out: Path, *, restart: bool = False) -> None:
         restart: throw away the shards that are there.
 
     Raises:
-        DataError: where the folder is of another job, holds other things, or cannot be written.
+        DataError: where the folder is of another job, holds other things, is being worked on, or cannot be written.
     """
-    described = json.loads(json.dumps(asdict(job)))
-    note = out / JOB
     if out.exists() and not out.is_dir():
         raise DataError("is a file; a job writes a folder of shards", source=str(out))
-    if note.is_file() and not restart:
-        found = json.loads(note.read_text(encoding="utf-8"))
-        changed = [key for key, value in described.items() if found.get(key) != value]
-        if changed:
-            raise DataError(
-                f"the folder is of a job with another {', '.join(changed)}; name another, or --restart", source=str(out)
-            )
+    lock = FileLock(out / _LOCK)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for path in out.iterdir():
-            ours = path.name.startswith("part-")
-            # what a run that was killed had not finished ends in .part
-            if ours and (restart or path.suffix == ".part"):
-                path.unlink()
-            elif not ours and path.name != JOB and not note.is_file():
-                raise DataError(f"the folder holds other things ({path.name}); name one of its own", source=str(out))
-        note.write_text(json.dumps(described, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        _check_folder(job, out, restart)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise DataError("another process is at work on this folder", source=str(out)) from None
     except OSError as error:
         raise DataError(f"cannot be written: {error.strerror}", source=str(out)) from None
+    try:
+        _clean(job, out, restart)
+        yield
+    finally:
+        lock.release()
+
+
+def _check_folder(job: Job, out: Path, restart: bool) -> None:
+    note = out / JOB
+    if not note.is_file():
+        others = [path.name for path in out.iterdir() if path.name != _LOCK]
+        if others:
+            raise DataError(f"the folder holds other things ({others[0]}); name one of its own", source=str(out))
+        return
+    if restart:
+        return
+    try:
+        found = json.loads(note.read_text(encoding="utf-8"))
+    except ValueError:
+        raise DataError("its job.json is broken; name another folder, or --restart", source=str(out)) from None
+    changed = [key for key, value in _plain(job).items() if found.get(key) != value]
+    if changed:
+        raise DataError(
+            f"the folder is of a job with another {', '.join(changed)}; name another, or --restart", source=str(out)
+        )
+
+
+def _clean(job: Job, out: Path, restart: bool) -> None:
+    """Take away what a run that was killed had not finished, or all that is there, and write the note."""
+    note = out / JOB
+    try:
+        for path in out.iterdir():
+            if _OURS.fullmatch(path.name) and (restart or path.suffix == ".part"):
+                path.unlink()
+        if restart or not note.is_file():
+            fresh = note.with_suffix(".new")
+            fresh.write_text(json.dumps(_plain(job), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+            fresh.replace(note)
+    except OSError as error:
+        raise DataError(f"cannot be written: {error.strerror}", source=str(out)) from None
+
+
+def _plain(job: Job) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(job)))
+    return plain
+
+
+class JobStopped(Exception):
+    """A job was asked to stop and left something undone."""
 
 
 def run_job(
@@ -138,23 +188,38 @@ def run_job(
 
     Args:
         records: all of the input, from its beginning.
-        job: what is to be done; `open_job` has made its folder.
-        out: the folder.
+        job: what is to be done.
+        out: the folder, inside a block of `open_job`.
         load: builds a tagger; it is called once a worker, so with several it must be one that can be pickled.
         workers: processes that tag; with one, it is this process.
-        stopping: asked before each shard; once it says yes, the shards begun are finished and no more are begun.
+        stopping: asked before each shard; once it says yes, the shards being tagged are finished and no others.
 
     Yields:
         Each shard once, those of earlier runs too, not always in order where there are several workers.
+
+    Raises:
+        JobStopped: after the last of them, where it was asked to stop and something is left to do.
+        DataError: where the model cannot be loaded, a shard not be written, or a worker dies.
     """
     shards = enumerate(_in_shards(records, job.size))
     if workers == 1:
         yield from _run_here(shards, job, out, load, stopping)
-    else:
-        from multiprocessing import get_context
+        return
+    from multiprocessing import get_context
 
-        with ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, (load,)) as pool:
-            yield from _run_pool(shards, job, out, pool, workers, stopping)
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, (load,))
+    try:
+        yield from _run_pool(shards, job, out, pool, workers, stopping)
+    except BrokenExecutor:
+        raise DataError(
+            "a worker died, perhaps for want of memory; the same command goes on", source=str(out)
+        ) from None
+    except BaseException:
+        for process in list((getattr(pool, "_processes", None) or {}).values()):
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _in_shards(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
@@ -173,13 +238,13 @@ def _run_here(
     tagger: Tagger | None = None
     for number, records in shards:
         if stopping():
-            return
+            raise JobStopped
         there = out / job.name(number)
-        if there.is_file():
-            yield Done(number, count(there, job.form), before=True)
-            continue
-        tagger = tagger or load()
-        yield Done(number, _write_shard(tagger, records, job, there))
+        done = _find_done(number, records, job, there)
+        if done is None:
+            tagger = tagger or load()
+            done = Done(number, _write_shard(tagger, records, job, there))
+        yield done
 
 
 def _run_pool(
@@ -191,42 +256,77 @@ def _run_pool(
     stopping: Callable[[], bool],
 ) -> Iterator[Done]:
     pending: set[Future[Done]] = set()
+    left = False
     for number, records in shards:
-        if stopping():
+        if left := stopping():
             break
         there = out / job.name(number)
-        if there.is_file():
-            yield Done(number, count(there, job.form), before=True)
+        done = _find_done(number, records, job, there)
+        if done is not None:
+            yield done
             continue
         pending.add(pool.submit(_work, number, records, job, there))
-        if len(pending) >= workers * _AHEAD:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
-    for future in pending:
-        if stopping() and future.cancel():
-            continue
-        yield future.result()
+        while len(pending) >= workers * _AHEAD and not stopping():
+            ready, pending = wait(pending, timeout=_PATIENCE, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in ready)
+    while pending:
+        if stopping():
+            cancelled = {future for future in pending if future.cancel()}
+            left = left or bool(cancelled)
+            pending -= cancelled
+        ready, pending = wait(pending, timeout=_PATIENCE, return_when=FIRST_COMPLETED)
+        yield from (future.result() for future in ready)
+    if left:
+        raise JobStopped
 
 
-_worker: dict[str, Tagger] = {}
+def _find_done(number: int, records: list[Record], job: Job, there: Path) -> Done | None:
+    """Return the shard of an earlier run, unless it does not hold as many records as it should."""
+    if not there.is_file():
+        return None
+    try:
+        tally = count(there, job.form)
+    except (ValueError, OSError):  # Arrow's errors are ValueErrors too
+        return None
+    return Done(number, tally, before=True) if tally.articles + tally.failures == len(records) else None
+
+
+_worker: dict[str, Tagger | DataError] = {}
 
 
 def _begin_worker(load: Callable[[], Tagger]) -> None:
-    """Load the model once a process; an interrupt is the parent's to answer."""
+    """Load the model once a process; interrupts are the parent's to answer, and with the parent the process ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _worker["tagger"] = load()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    try:
+        _worker["tagger"] = load()
+    except DataError as error:  # to be told by the first shard: what an initialiser raises is lost
+        _worker["tagger"] = error
+
+
+def _end_with(parent: ParentProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _work(number: int, records: list[Record], job: Job, there: Path) -> Done:
-    return Done(number, _write_shard(_worker["tagger"], records, job, there))
+    tagger = _worker["tagger"]
+    if isinstance(tagger, DataError):
+        raise tagger
+    return Done(number, _write_shard(tagger, records, job, there))
 
 
 def _write_shard(tagger: Tagger, records: list[Record], job: Job, there: Path) -> Tally:
     tally = Tally()
-    with open_output(there, job.form) as write:
-        for item in tag_records(tagger, records, job.min_score):
-            write(item)
-            tally.add(item)
+    try:
+        with open_output(there, job.form) as write:
+            for item in tag_records(tagger, records, job.min_score):
+                write(item)
+                tally.add(item)
+    except OSError as error:
+        raise DataError(f"cannot be written: {error.strerror or error}", source=str(there)) from None
     return tally
 
 

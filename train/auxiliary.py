@@ -41,7 +41,7 @@ NOTE: Final = "auxiliary.json"
 # Corpora that only ever serve to be scored on.
 BENCHMARKS: Final = frozenset({"anercorp", "cleananercorp"})
 _IGNORE: Final = -100
-_LOG_EVERY: Final = 50
+_LOG_EVERY: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +111,12 @@ def train_auxiliary(
     _train(model, passages, special_tokens(tokenizer), optim, out / "log.jsonl", quiet)
     model.encoder.save_pretrained(out)
     tokenizer.save_pretrained(out)
+    before = Path(encoder) / NOTE
+    known: dict[str, Any] = json.loads(before.read_text(encoding="utf-8")) if before.is_file() else {}
     note = {
-        "encoder": Path(encoder).name,
-        "corpora": {
+        "encoder": known.get("encoder", Path(encoder).name),
+        "corpora": known.get("corpora", {})
+        | {
             name: {
                 "title": PUBLIC_CORPORA[name].title,
                 "sentences": len(sentences[name]),

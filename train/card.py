@@ -82,7 +82,7 @@ class RunFacts:
         seconds: of training.
         best_epoch: whose weights were kept.
         hardware: that it ran on, in words.
-        encoder: the folder that the encoder came from.
+        encoder: the folder that it began from.
         unlabelled: texts without labels that a teacher tagged for it.
     """
 
@@ -128,6 +128,8 @@ def write_card(
         end=_END,
     )
     (folder / "README.md").write_text(text, encoding="utf-8")
+    if note:  # who learns from this model goes on from what it learnt
+        (folder / NOTE).write_text(json.dumps(note, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 def write_held_out(folder: Path, parts: Sequence[tuple[str, str]]) -> None:
@@ -169,7 +171,8 @@ def _teachers(config: TrainConfig, unlabelled: int) -> str:
     distil = config.distil
     if not distil.teachers:
         return ""
-    names = ", ".join(Path(name).parent.name or name for name in distil.teachers)
+    paths = [Path(name) for name in distil.teachers]
+    names = ", ".join(path.parent.name if path.name == "model" else path.name for path in paths)
     line = f"\n- Its teachers, {len(distil.teachers)} trained taggers ({names}): {distil.weight} of the loss."
     if not unlabelled:
         return line

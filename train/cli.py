@@ -253,7 +253,7 @@ def card(folder: Path, gold: tuple[Path, ...], texts: tuple[Path, ...]) -> None:
     from rasid.inference.tagger import Tagger
     from rasid.train.card import write_held_out
 
-    tagger = Tagger.from_pretrained(folder)
+    tagger = Tagger.from_pretrained(folder, precision="fp32")
     known = index_texts(*texts)
     parts = []
     for path in gold:

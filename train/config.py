@@ -226,3 +226,5 @@ def _check_distil(distil: DistilConfig, path: Path) -> None:
         raise DataError("[distil] needs `teachers` to begin from or to tag texts", source=str(path))
     if not 0 <= distil.weight <= 1:
         raise DataError(f"weight = {distil.weight} should lie in 0 … 1", source=f"{path} [distil]")
+    if distil.limit < 0:
+        raise DataError(f"limit = {distil.limit} should be 0 or more", source=f"{path} [distil]")

@@ -18,25 +18,27 @@ from torch.nn import functional
 from rasid.data.errors import DataError
 from rasid.data.schema import Article
 from rasid.data.standoff import digest, index_texts
-from rasid.inference.loading import load_network
+from rasid.inference.loading import load_network, open_folder
 from rasid.inference.model import Logits, RasidModel
 from rasid.inference.records import find_problem
 from rasid.train.features import IGNORE, TrainingBatch
 from rasid.train.losses import mode_loss, role_scores, span_mean
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
     from rasid.inference.tagger import Tagger
 
 # A text of more characters is no article, and would weigh too much.
 _LONGEST: Final = 8000
 
 
-def load_teachers(folders: Sequence[Path], student: RasidModel, device: torch.device) -> list[RasidModel]:
+def load_teachers(folders: Sequence[Path], tokenizer: Tokenizer, device: torch.device) -> list[RasidModel]:
     """Load trained networks to learn from.
 
     Args:
         folders: that `rasid train` wrote.
-        student: whose vocabulary must be the teachers' too, for they read the same pieces.
+        tokenizer: the student's, whose vocabulary must be the teachers' too, for they read the same pieces.
         device: to run them on.
 
     Raises:
@@ -44,9 +46,9 @@ def load_teachers(folders: Sequence[Path], student: RasidModel, device: torch.de
     """
     teachers: list[RasidModel] = []
     for folder in folders:
-        teacher = load_network(folder).eval().requires_grad_(requires_grad=False)
-        if teacher.config.encoder["vocab_size"] != student.config.encoder["vocab_size"]:
+        if open_folder(folder).tokenizer.get_vocab() != tokenizer.get_vocab():
             raise DataError("the teacher has another vocabulary than the student", source=str(folder))
+        teacher = load_network(folder).eval().requires_grad_(requires_grad=False)
         torch.nn.Module.to(teacher, device)
         teachers.append(teacher)
     return teachers

@@ -69,7 +69,7 @@ def read_run(folder: Path, gold: Sequence[Article], gold_name: str) -> Run:
         raise DataError("there is no finished run", source=str(folder))
     state = json.loads(progress.read_text(encoding="utf-8"))
     begun: dict[str, Any] = next((line["begin"] for line in read_log(log) if "begin" in line), {})
-    tagger = Tagger.from_pretrained(str(folder / "model"))
+    tagger = Tagger.from_pretrained(folder / "model", precision="fp32")
     settings = _flat(state["config"])
     return Run(
         name=folder.name,

@@ -52,7 +52,12 @@ def new_model(config: TrainConfig, encoder_path: str) -> RasidModel:
         DataError: where there is no such encoder, or it cannot read windows of the size configured.
     """
     if config.distil.begin:
-        model = load_network(config.paths(config.distil.teachers)[0])
+        teacher = config.paths(config.distil.teachers)[0]
+        model = load_network(teacher)
+        if model.config.role_size != config.model.role_size:
+            raise DataError(
+                f"its role_size is {model.config.role_size}, not {config.model.role_size}", source=str(teacher)
+            )
         encoder = model.encoder
     else:
         encoder = _load_encoder(encoder_path)

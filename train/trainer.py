@@ -102,7 +102,8 @@ class Training:
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(self.encoder_path)
         self.special: Special = special_tokens(self.tokenizer)
         self.model = new_model(config, self.encoder_path)
-        self.teachers = load_teachers(config.paths(config.distil.teachers), self.model, self.accelerator.device)
+        teachers = config.paths(config.distil.teachers if config.distil.weight else config.distil.teachers[:0])
+        self.teachers = load_teachers(teachers, backend(self.tokenizer), self.accelerator.device)
         self.articles = [*self.corpus.train, *self._unlabelled(quiet)]
         self.features = [to_features(a, backend(self.tokenizer)) for a in self.articles]
         self.names = collect_names(self.articles if config.augment else ())
@@ -125,6 +126,8 @@ class Training:
         if resume and self._has_checkpoint():
             self._restore(optimizer, average)
         else:
+            for name in ("last", "last.new", "last.old"):
+                shutil.rmtree(self.out / name, ignore_errors=True)
             (self.out / "log.jsonl").unlink(missing_ok=True)
             self._log({"begin": {"articles": len(self.corpus.train), "corpus": self.corpus.fingerprint()}})
         while self.progress.epoch < optim.epochs and not self._out_of_patience():
@@ -183,7 +186,8 @@ class Training:
         found = read_unlabelled(self.config.paths(distil.texts), distil.limit, known)
         if not found:
             raise DataError("there is no text to be tagged", source=", ".join(distil.texts))
-        tagger = Tagger.from_pretrained(self.config.paths(distil.teachers)[0], precision="fp32")
+        device = str(self.accelerator.device)
+        tagger = Tagger.from_pretrained(self.config.paths(distil.teachers)[0], device, precision="fp32")
         return tag_unlabelled(found, tagger, quiet)
 
     def _batch(
@@ -252,14 +256,19 @@ class Training:
             save_file(average.tensors, fresh / "average.safetensors")
         state = {**asdict(self.progress), "config": plain_config(self.config)}
         (fresh / "progress.json").write_text(json.dumps(state), encoding="utf-8")
-        shutil.rmtree(last, ignore_errors=True)
+        old = self.out / "last.old"
+        shutil.rmtree(old, ignore_errors=True)
+        if last.exists():
+            last.rename(old)
         fresh.rename(last)
+        shutil.rmtree(old, ignore_errors=True)
 
     def _has_checkpoint(self) -> bool:
-        fresh, last = self.out / "last.new", self.out / "last"
-        # cut off between the removal of the old checkpoint and the renaming of the new one
-        if not last.exists() and (fresh / "progress.json").is_file():
-            fresh.rename(last)
+        last = self.out / "last"
+        # cut off between the two renamings: the newest that is whole is the one
+        for name in ("last.new", "last.old"):
+            if not last.exists() and (self.out / name / "progress.json").is_file():
+                (self.out / name).rename(last)
         return (last / "progress.json").is_file()
 
     def _restore(self, optimizer: torch.optim.Optimizer, average: Average | None) -> None:
@@ -274,7 +283,7 @@ class Training:
         self.model.load_state_dict(load_file(last / "model.safetensors"))
         restore_optimizer(optimizer, load_file(last / "optimizer.safetensors"))
         if average:
-            average.tensors = load_file(last / "average.safetensors")
+            average.tensors = load_file(last / "average.safetensors", device=str(self.accelerator.device))
 
     def _finish(self) -> Path:
         """Fit calibration and thresholds on dev with the best weights, and write the model folder."""
@@ -305,7 +314,8 @@ class Training:
         self.tokenizer.save_pretrained(folder)
         run = self.progress
         unlabelled = len(self.articles) - len(self.corpus.train)
-        facts = RunFacts(run.seconds, run.best_epoch, self._hardware(), Path(self.encoder_path), unlabelled)
+        begun = self.config.paths(self.config.distil.teachers)[0] if self.config.distil.begin else self.encoder_path
+        facts = RunFacts(run.seconds, run.best_epoch, self._hardware(), Path(begun), unlabelled)
         write_card(folder, self.config, self.corpus.train, self.corpus.dev, scores, facts)
         calibration = {"before": before, "after": calibration_errors(self.corpus.dev, tagged)}
         thresholds = {"threshold": settings.event_threshold, "mode threshold": settings.mode_threshold}

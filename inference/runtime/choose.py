@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rasid.data.errors import DataError
+from rasid.inference.loading import fingerprint
 from rasid.inference.runtime.graph import FILE, find_graph
 
 if TYPE_CHECKING:
@@ -15,37 +17,79 @@ if TYPE_CHECKING:
 PRECISIONS: Final = ("auto", "int8", "fp32")
 
 
-def choose_runtime(folder: Path, device: str, precision: str, threads: int | None) -> Runtime:
-    """Return what runs the network of a model folder.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What runs a network: `int8` (the exported graph), `fp32` or `half` (PyTorch), and on which device."""
+
+    precision: str
+    device: str
+
+
+def resolve(folder: Path, device: str, precision: str) -> Choice:
+    """Return what a choice of device and precision comes to for a model folder on this machine.
 
     Args:
         folder: that `rasid train` wrote.
         device: `auto`, `cpu`, or a device of PyTorch's.
         precision: one of `PRECISIONS`.
+
+    Raises:
+        DataError: where there is no such precision, or not on that device.
+    """
+    if precision not in PRECISIONS:
+        raise DataError(f"no such precision {precision!r}; one of {', '.join(PRECISIONS)}")
+    if device == "auto" and precision != "int8" and has_gpu():
+        device = "cuda"
+    on_cpu = device in ("auto", "cpu")
+    if on_cpu and (precision == "int8" or (precision == "auto" and (folder / FILE).is_file())):
+        return Choice("int8", "cpu")
+    if precision == "int8":
+        raise DataError(f"int8 runs on the CPU only, not on {device!r}")
+    return Choice("half" if precision == "auto" and device.startswith("cuda") else "fp32", device)
+
+
+def identify(folder: Path, device: str, precision: str) -> str:
+    """Return what tells a model and what runs it from others: a hash of its files, precision and device.
+
+    A graph that has yet to be exported is exported now, before several processes would do so at once.
+
+    Raises:
+        DataError: as `resolve`.
+    """
+    choice = resolve(folder, device, precision)
+    files = ["config.json", "tokenizer.json", "tokenizer_config.json"]
+    if choice.precision == "int8":
+        files += [FILE] if find_graph(folder).parent == folder else ["model.safetensors"]
+    else:
+        files.append("model.safetensors")
+    return f"{fingerprint(folder, files)} {choice.precision} {choice.device}"
+
+
+def choose_runtime(folder: Path, device: str, precision: str, threads: int | None) -> Runtime:
+    """Return what runs the network of a model folder.
+
+    Args:
+        folder: that `rasid train` wrote.
+        device: as `resolve` takes it.
+        precision: as `resolve` takes it.
         threads: to compute with on the CPU; None for one a core.
 
     Raises:
         DataError: where the device, the precision or a package that they need is not there.
     """
-    if precision not in PRECISIONS:
-        raise DataError(f"no such precision {precision!r}; one of {', '.join(PRECISIONS)}")
     if threads is not None and threads < 1:
         raise DataError(f"threads = {threads}; one or more are needed to compute")
-    if device == "auto" and precision != "int8" and has_gpu():
-        device = "cuda"
-    exported = precision == "int8" or (precision == "auto" and (folder / FILE).is_file())
-    if device in ("auto", "cpu") and exported:
+    choice = resolve(folder, device, precision)
+    if choice.precision == "int8":
         from rasid.inference.runtime.onnx import OnnxRuntime
 
         return OnnxRuntime(find_graph(folder), threads)
-    if precision == "int8":
-        raise DataError(f"int8 runs on the CPU only, not on {device!r}")
     from rasid.inference.loading import load_network
 
     model = load_network(folder)
     from rasid.inference.runtime.torch import TorchRuntime
 
-    return TorchRuntime(model, device, half=precision == "auto", threads=threads)
+    return TorchRuntime(model, choice.device, half=choice.precision == "half", threads=threads)
 
 
 def has_gpu() -> bool:

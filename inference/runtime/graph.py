@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Final
 
 from rasid.data.errors import DataError
+from rasid.inference.loading import fingerprint
 
 FILE: Final = "model.int8.onnx"
+# Of what the export makes; a graph of another is made anew.
+_VERSION: Final = 1
 
 
 def find_graph(folder: Path) -> Path:
@@ -21,14 +23,17 @@ def find_graph(folder: Path) -> Path:
     shipped = folder / FILE
     if shipped.is_file():
         return shipped
-    weights = folder / "model.safetensors"
-    if not weights.is_file():
+    if not (folder / "model.safetensors").is_file():
         raise DataError("the model could not be loaded: it has no model.safetensors", source=str(folder))
-    cached = cache_folder() / _digest(weights)[:16] / FILE
+    name = fingerprint(folder, ("config.json", "model.safetensors"))
+    cached = cache_folder() / f"{name}-{_VERSION}" / FILE
     if not cached.is_file():
         from rasid.inference.export import export_onnx
 
-        export_onnx(folder, cached)
+        try:
+            export_onnx(folder, cached)
+        except OSError as error:
+            raise DataError(f"the graph could not be kept: {error.strerror}", source=str(cached)) from None
     return cached
 
 
@@ -38,11 +43,3 @@ def cache_folder() -> Path:
         return Path(own)
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
     return Path(base) / "rasid" if base else Path.home() / ".cache" / "rasid"
-
-
-def _digest(path: Path) -> str:
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()

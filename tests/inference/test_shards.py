@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 
 from rasid.data.errors import DataError
 from rasid.inference.records import count_records, read_records
-from rasid.inference.shards import Job, interruptible, open_job, run_job
+from rasid.inference.shards import Job, JobStopped, interruptible, open_job, run_job
 from rasid.inference.tagger import Tagger
 from rasid.train.cli import main
 
@@ -45,7 +45,11 @@ def tag(model_folder: Path) -> Callable[..., Result]:
 
 
 def job(form: str = "jsonl", size: int = 5) -> Job:
-    return Job((("in.jsonl", 1),), "m", form, size)
+    return Job((("in.jsonl", 1, 1),), "m", form, size)
+
+
+def shards(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in out.glob("part-*")}
 
 
 def read(out: Path) -> list[dict[str, object]]:
@@ -76,36 +80,58 @@ def test_parquet_is_the_default_and_names_errors(tag: Callable[..., Result], sou
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
 def test_a_job_goes_on_from_the_shards_that_are_there(tagger: Tagger, source: Path, tmp_path: Path, form: str) -> None:
     whole, out = tmp_path / "whole", tmp_path / "out"
-    for folder in (whole, out):
-        open_job(job(form), folder)
-    counted = [d.tally for d in run_job(read_records([source]), job(form), whole, lambda: tagger)]
-    began: list[int] = []
-    for done in run_job(read_records([source]), job(form), out, lambda: tagger, stopping=lambda: len(began) == 2):
-        began.append(done.number)
-    assert began == [0, 1]
-    (out / "part-000002.jsonl.part").write_text("half a shard")
-    open_job(job(form), out)
-    found = list(run_job(read_records([source]), job(form), out, lambda: tagger))
+    with open_job(job(form), whole):
+        counted = [d.tally for d in run_job(read_records([source]), job(form), whole, lambda: tagger)]
+    second = out / job(form).name(1)
+    with open_job(job(form), out), pytest.raises(JobStopped):
+        list(run_job(read_records([source]), job(form), out, lambda: tagger, stopping=second.exists))
+    assert len(list(out.glob("part-*"))) == 2
+    (out / f"part-000002.{form}.77.part").write_text("half a shard")
+    with open_job(job(form), out):
+        found = list(run_job(read_records([source]), job(form), out, lambda: tagger))
     assert [done.before for done in found] == [True, True, False, False, False]
     assert [done.tally for done in found] == counted
-    assert {p.name: p.read_bytes() for p in out.iterdir()} == {p.name: p.read_bytes() for p in whole.iterdir()}
+    assert shards(out) == shards(whole)
+
+
+@pytest.mark.parametrize("content", ["", "half a rec", '{"id": "r0", "error": "one record of five"}\n'])
+def test_a_shard_that_does_not_hold_its_records_is_made_anew(
+    tagger: Tagger, source: Path, tmp_path: Path, content: str
+) -> None:
+    with open_job(job(), tmp_path / "out"):
+        list(run_job(read_records([source]), job(), tmp_path / "out", lambda: tagger))
+        before = shards(tmp_path / "out")
+        (tmp_path / "out" / "part-000001.jsonl").write_text(content)
+        found = list(run_job(read_records([source]), job(), tmp_path / "out", lambda: tagger))
+    assert [done.number for done in found if not done.before] == [1]
+    assert shards(tmp_path / "out") == before
+
+
+def test_two_processes_do_not_work_on_one_folder(tmp_path: Path) -> None:
+    with (
+        open_job(job(), tmp_path / "out"),
+        pytest.raises(DataError, match="another process"),
+        open_job(job(), tmp_path / "out"),
+    ):
+        raise AssertionError("opened twice")
+    with open_job(job(), tmp_path / "out"):
+        pass
 
 
 def test_a_job_that_is_done_does_not_even_load_the_model(tagger: Tagger, source: Path, tmp_path: Path) -> None:
-    open_job(job(), tmp_path / "out")
-    list(run_job(read_records([source]), job(), tmp_path / "out", lambda: tagger))
-
     def load() -> Tagger:
         raise AssertionError("loaded")
 
-    assert all(done.before for done in run_job(read_records([source]), job(), tmp_path / "out", load))
+    with open_job(job(), tmp_path / "out"):
+        list(run_job(read_records([source]), job(), tmp_path / "out", lambda: tagger))
+        assert all(done.before for done in run_job(read_records([source]), job(), tmp_path / "out", load))
 
 
 def test_workers_write_the_same_shards(model_folder: Path, source: Path, tmp_path: Path) -> None:
     load = partial(Tagger.from_pretrained, str(model_folder), "cpu", threads=1)
     for name, workers in (("one", 1), ("two", 2)):
-        open_job(job(), tmp_path / name)
-        numbers = [d.number for d in run_job(read_records([source]), job(), tmp_path / name, load, workers=workers)]
+        with open_job(job(), tmp_path / name):
+            numbers = [d.number for d in run_job(read_records([source]), job(), tmp_path / name, load, workers=workers)]
         assert sorted(numbers) == [0, 1, 2, 3, 4]
     assert read(tmp_path / "one") == read(tmp_path / "two")
 
@@ -121,10 +147,21 @@ def test_another_job_does_not_go_on_in_the_folder(tag: Callable[..., Result], so
 
 
 def test_a_folder_of_other_things_is_left_alone(tag: Callable[..., Result], source: Path, tmp_path: Path) -> None:
-    result = tag(source, "-o", tmp_path)
-    assert result.exit_code == 1
-    assert "holds other things" in result.stderr
+    other = tmp_path / "spark" / "part-00000-c0ffee.parquet"
+    other.parent.mkdir()
+    other.touch()
+    for folder, options in ((tmp_path, ()), (other.parent, ("--restart",))):
+        result = tag(source, "-o", folder, *options)
+        assert result.exit_code == 1
+        assert "holds other things" in result.stderr
     assert source.exists()
+    assert other.exists()
+
+
+def test_a_model_that_a_worker_cannot_load_is_one_clear_error(source: Path, tmp_path: Path) -> None:
+    load = partial(Tagger.from_pretrained, str(tmp_path / "nowhere"))
+    with open_job(job(), tmp_path / "out"), pytest.raises(DataError, match="no model here"):
+        list(run_job(read_records([source]), job(), tmp_path / "out", load, workers=2))
 
 
 def test_what_cannot_be_gone_on_with_is_refused(tag: Callable[..., Result], tmp_path: Path) -> None:
@@ -149,21 +186,28 @@ def test_a_first_interrupt_asks_and_a_second_one_ends() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
-def test_a_job_killed_anywhere_ends_as_if_it_had_not_been(
-    tagger: Tagger, model_folder: Path, source: Path, tmp_path: Path
+@pytest.mark.parametrize(("workers", "how"), [(1, signal.SIGKILL), (2, signal.SIGKILL), (2, signal.SIGINT)])
+def test_a_job_cut_off_anywhere_ends_as_if_it_had_not_been(
+    tagger: Tagger, model_folder: Path, source: Path, tmp_path: Path, workers: int, how: signal.Signals
 ) -> None:
     out, whole = tmp_path / "out", tmp_path / "whole"
+    records = [json.loads(line) for line in source.read_text().splitlines()]
+    many = [{"id": f"{r['id']}-{i}", "text": r["text"]} for i in range(20) for r in records]
+    source.write_text("".join(json.dumps(record) + "\n" for record in many))
     command = [sys.executable, "-c", "from rasid.train.cli import main; main()", "tag", str(source), "-o", str(out)]
-    command += ["--shard-size", "1", "--format", "jsonl", "--model", str(model_folder), "--device", "cpu"]
-    killed = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    command += ["--shard-size", "2", "--format", "jsonl", "--model", str(model_folder), "--device", "cpu"]
+    cut = subprocess.Popen([*command, "--workers", str(workers)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 90
     while not (out / "part-000003.jsonl").exists() and time.monotonic() < deadline:
         time.sleep(0.005)
-    killed.kill()
-    killed.wait()
-    assert subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 3
-    open_job(job(size=1), whole)
-    list(run_job(read_records([source]), job(size=1), whole, lambda: tagger))
+    cut.send_signal(how)
+    assert cut.wait(timeout=60) == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    assert 0 < len(list(out.glob("part-*.jsonl"))) < len(many) // 2
+    # children of a killed process end with it, and give the folder free
+    again = subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
+    assert again.returncode == 3
+    with open_job(job(size=2), whole):
+        list(run_job(read_records([source]), job(size=2), whole, lambda: tagger))
     assert [record["id"] for record in read(out)] == [record["id"] for record in read(whole)]
     assert not list(out.glob("*.part"))
 

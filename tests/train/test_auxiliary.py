@@ -70,6 +70,8 @@ def test_the_encoder_learns_and_says_from_what(newsfane: Path, encoder_folder: P
     before, after = (load_encoder(str(folder)).state_dict() for folder in (encoder_folder, out))
     assert set(after) == set(before)
     assert any(not after[name].equal(before[name]) for name in after)
+    losses = [json.loads(line)["loss"] for line in (out / "log.jsonl").read_text().splitlines()]
+    assert losses[-1] < losses[0]
 
 
 def test_it_names_what_cannot_be_learnt(newsfane: Path, encoder_folder: Path, tmp_path: Path) -> None:

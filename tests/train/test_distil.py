@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tokenizers import Tokenizer, models
 from transformers import BertConfig, BertModel
 
 from rasid.data.errors import DataError
@@ -120,6 +121,7 @@ def config(tmp_path: Path, model_folder: Path, encoder_folder: Path, gold: list[
         encoder = "{encoder_folder}"
         window = 24
         layers = 1
+        role_size = 8
         [data]
         train = ["train.jsonl"]
         dev = ["dev.jsonl"]
@@ -153,16 +155,24 @@ def test_a_student_begins_where_its_teacher_ended(config: TrainConfig, model_fol
     assert torch.equal(student.encoder.encoder.layer[0].output.dense.weight, last)
 
 
-def test_a_teacher_with_another_vocabulary_is_refused(model_folder: Path, config: TrainConfig) -> None:
-    student = new_model(config, "")
-    student.config.encoder["vocab_size"] += 1
+def test_a_teacher_with_another_vocabulary_is_refused(model_folder: Path) -> None:
+    own = open_folder(model_folder).tokenizer
+    first, second, *rest = sorted(own.get_vocab(), key=own.token_to_id)
+    other = Tokenizer(models.WordPiece({t: i for i, t in enumerate([second, first, *rest])}, unk_token="[UNK]"))
+    assert other.get_vocab_size() == own.get_vocab_size()
+    assert len(load_teachers([model_folder], own, torch.device("cpu"))) == 1
     with pytest.raises(DataError, match="vocabulary"):
-        load_teachers([model_folder], student, torch.device("cpu"))
+        load_teachers([model_folder], other, torch.device("cpu"))
 
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
-    [("distil.teachers", "[]", "teachers"), ("distil.weight", "1.5", "weight"), ("model.layers", "-1", "layers")],
+    [
+        ("distil.teachers", "[]", "teachers"),
+        ("distil.weight", "1.5", "weight"),
+        ("distil.limit", "-1", "limit"),
+        ("model.layers", "-1", "layers"),
+    ],
 )
 def test_a_distillation_that_makes_no_sense_is_refused(config: TrainConfig, key: str, value: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
