@@ -112,10 +112,10 @@ def train_auxiliary(
     model.encoder.save_pretrained(out)
     tokenizer.save_pretrained(out)
     before = Path(encoder) / NOTE
-    known: dict[str, Any] = json.loads(before.read_text(encoding="utf-8")) if before.is_file() else {}
+    learnt: dict[str, Any] = json.loads(before.read_text(encoding="utf-8")) if before.is_file() else {}
     note = {
-        "encoder": known.get("encoder", Path(encoder).name),
-        "corpora": known.get("corpora", {})
+        "encoder": learnt.get("encoder", Path(encoder).name),
+        "corpora": learnt.get("corpora", {})
         | {
             name: {
                 "title": PUBLIC_CORPORA[name].title,
