@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -37,6 +38,9 @@ _I: Final = 2
 _EDGE_PUNCTUATION: Final = frozenset("،؛؟.,;:!…")
 # Writers mix the kinds of upper marks in one pair, and turn guillemets round.
 _QUOTES: Final = {**dict.fromkeys("«»", "«"), **dict.fromkeys('“”„"', '"')}
+
+
+_COUNTRYSIDE: Final = re.compile(r"[وفبلك]{0,2}ريف")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +205,7 @@ def _balance(start: int, end: int, after: int, marks: Sequence[str]) -> tuple[in
 
 
 def _with_direction(start: int, first: int, pieces: Pieces, text: str) -> int:
-    """Return where a place begins with the direction right before its name, as in `شمال شرقي سوريا`.
+    """Return where a place begins with the direction or ريف right before its name, as in `شمال شرقي سوريا`.
 
     Args:
         start: its first word.
@@ -213,14 +217,21 @@ def _with_direction(start: int, first: int, pieces: Pieces, text: str) -> int:
     def word(index: int) -> str:
         return normalise(text[pieces.starts[index, 0] : pieces.ends[index]]).text
 
+    # the countryside of a town is another place than the town
+    if start > first and _COUNTRYSIDE.fullmatch(word(start - 1)):
+        return start - 1
     if word(start) not in PLACE_CLASSES:
         while start > first and word(start - 1) in DIRECTIONS:
             start -= 1
     return start
 
 
-def _proclitics(scores: Scores, span: Span, pieces: Pieces) -> int:
-    allowed = int(pieces.proclitics[span.words[0]])
+def _proclitics(scores: Scores, span: Span, pieces: Pieces, text: str) -> int:
+    first = span.words[0]
+    word = normalise(text[pieces.starts[first, 0] : pieces.ends[first]]).text
+    if span.label == LOCATION and _COUNTRYSIDE.fullmatch(word):
+        return len(word) - len("ريف")
+    allowed = int(pieces.proclitics[first])
     return int(scores.proclitic[span.pieces[0], : allowed + 1].argmax()) if allowed else 0
 
 
@@ -274,7 +285,7 @@ def _nameless(span: Span, pieces: Pieces, text: str) -> bool:
 def _mentions(spans: Sequence[Span], pieces: Pieces, scores: Scores, text: str) -> list[Mention]:
     found: list[Named] = []
     for span in spans:
-        start = int(pieces.starts[span.words[0], _proclitics(scores, span, pieces)])
+        start = int(pieces.starts[span.words[0], _proclitics(scores, span, pieces, text)])
         end = int(pieces.ends[span.words[1] - 1])
         sector = None
         if span.label == ACTOR:

@@ -467,3 +467,8 @@ def test_curves_change_the_probabilities_and_what_the_threshold_lets_through() -
     assert decode(0.5).events == ()
     assert [e.score for e in decode(0.01).events] == [pytest.approx(1 / (1 + np.exp(2.9)), abs=1e-4)]
     assert (decode(0.5).mentions[0].score or 0) < (plain.mentions[0].score or 0)
+
+
+def test_the_countryside_belongs_to_the_place_without_its_proclitics() -> None:
+    network = Network("قصف بريف حلب وبريفي حماة").layers(location="OOBOB")
+    assert network.mentions() == ["ريف حلب", "حماة"]
