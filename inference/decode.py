@@ -23,7 +23,7 @@ from rasid.data.scheme import (
 )
 from rasid.inference.calibration import EVENT, NO_CURVES, PLAIN, Curve, Curves
 from rasid.inference.entities import Named, join_mentions
-from rasid.inference.layout import COLUMNS_OF_TYPE, MAX_DISTANCE, MODE_COLUMNS
+from rasid.inference.layout import COLUMNS_OF_TYPE, MAX_DISTANCE, MODE_COLUMNS, gap_columns
 from rasid.inference.normalise import normalise
 from rasid.inference.pieces import Pieces
 
@@ -56,7 +56,9 @@ class Scores:
         event: (sentences, types) logits.
         mode: (sentences, modes) logits.
         event_role: (sentences, types, role_size).
+        event_at: (sentences, types), the piece that the event's words centre on.
         role_bias: (2 * MAX_DISTANCE + 1, roles + 1).
+        gap_bias: (2 * MAX_GAP + 1, roles + 1).
         windows: int64 (sentences,), the window that speaks for each sentence, -1 for an empty one.
     """
 
@@ -68,7 +70,9 @@ class Scores:
     event: FloatArray
     mode: FloatArray
     event_role: FloatArray
+    event_at: FloatArray
     role_bias: FloatArray
+    gap_bias: FloatArray
     windows: IntArray
 
 
@@ -335,6 +339,7 @@ class _RoleScorer:
         self._scores = scores
         self._mentions = mentions
         self._sentences = np.array([span.sentence for span in spans], dtype=np.int64)
+        self._firsts = np.array([span.pieces[0] for span in spans], dtype=np.float32)
         self._states = np.stack([scores.token_role[slice(*s.pieces)].mean(axis=0) for s in spans]) if spans else None
 
     def __call__(self, sentence: int, kind: int) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
@@ -346,7 +351,9 @@ class _RoleScorer:
         together = self._scores.windows[self._sentences] == self._scores.windows[sentence]
         near = np.flatnonzero(together & (np.abs(distance) <= MAX_DISTANCE))
         logits = self._states[near] @ self._scores.event_role[sentence, kind]
-        probabilities = softmax(logits + self._scores.role_bias[distance[near] + MAX_DISTANCE])
+        logits += self._scores.role_bias[distance[near] + MAX_DISTANCE]
+        logits += self._scores.gap_bias[gap_columns(self._firsts[near] - self._scores.event_at[sentence, kind])]
+        probabilities = softmax(logits)
         # an entity named in the event's own sentence is judged there, as in training
         here = {self._mentions[i].entity for i in near.tolist() if distance[i] == 0}
         best: dict[str, tuple[float, int]] = {}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rasid.data.scheme import EVENT_TYPES, MODES
 
@@ -19,3 +22,17 @@ COLUMNS_OF_TYPE: Final[tuple[tuple[int, ...], ...]] = tuple(
 
 # How far a mention's sentence lies from the event's, in sentences, for its role to be looked at.
 MAX_DISTANCE: Final = 3
+
+# How far a mention lies from the words that tell of the event, in pieces, has a column a piece up to _NEAR, then three
+# for each doubling, as the buckets of Raffel et al., "Exploring the Limits of Transfer Learning" (2020).
+_NEAR: Final = 8
+MAX_GAP: Final = 15
+
+
+def gap_columns(gaps: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
+    """Return the columns, in [0, 2 * MAX_GAP], of gaps in pieces, negative where the mention comes first."""
+    size = np.abs(gaps)
+    far = _NEAR + 3 * np.log2(np.maximum(size, _NEAR) / _NEAR)
+    steps = np.minimum(np.where(size < _NEAR, size, far), MAX_GAP).astype(np.int64)
+    columns: NDArray[np.int64] = MAX_GAP + np.sign(gaps).astype(np.int64) * steps
+    return columns

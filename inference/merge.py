@@ -16,7 +16,9 @@ FloatArray = NDArray[np.float32]
 WindowLogits = Mapping[str, FloatArray]
 
 _BY_TOKEN: Final = ("actor", "location", "proclitic", "sector", "token_role")
-_BY_SENTENCE: Final = ("event", "mode", "event_role")
+_BY_SENTENCE: Final = ("event", "mode", "event_role", "event_at")
+# Weights that the decoding needs, the same for every window.
+CONSTANTS: Final = ("role_bias", "gap_bias")
 
 
 def merge(windows: Sequence[Window], logits: Sequence[WindowLogits], pieces: int, sentences: int) -> Scores | None:
@@ -49,13 +51,15 @@ def merge(windows: Sequence[Window], logits: Sequence[WindowLogits], pieces: int
             if speaks[sentence] < 0:
                 speaks[sentence] = owner[start]
             if np.any(owner[start:end] == index):
-                _merge_sentence(merged, out, slot, sentence)
-    return Scores(**merged, role_bias=np.asarray(logits[0]["role_bias"], np.float32), windows=speaks)
+                _merge_sentence(merged, out, slot, sentence, window.start - 1)
+    constants = {name: np.asarray(logits[0][name], np.float32) for name in CONSTANTS}
+    return Scores(**merged, **constants, windows=speaks)
 
 
-def _merge_sentence(merged: dict[str, FloatArray], out: WindowLogits, slot: int, sentence: int) -> None:
+def _merge_sentence(merged: dict[str, FloatArray], out: WindowLogits, slot: int, sentence: int, offset: int) -> None:
     surer = out["event"][slot] > merged["event"][sentence]
     of_column = surer[list(TYPE_OF_COLUMN)]
     merged["event"][sentence, surer] = out["event"][slot, surer]
     merged["event_role"][sentence, surer] = out["event_role"][slot, surer]
+    merged["event_at"][sentence, surer] = out["event_at"][slot, surer] + offset
     merged["mode"][sentence, of_column] = out["mode"][slot, of_column]

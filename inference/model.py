@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 
 from rasid.data.scheme import EVENT_TYPES, ROLES, SECTORS
-from rasid.inference.layout import BIO, MAX_DISTANCE, MODE_COLUMNS, TYPE_OF_COLUMN
+from rasid.inference.layout import BIO, MAX_DISTANCE, MAX_GAP, MODE_COLUMNS, TYPE_OF_COLUMN
 from rasid.inference.pieces import MAX_PROCLITICS
 
 
@@ -70,7 +70,9 @@ class Logits:
         mode: (B, S, len(MODE_COLUMNS)), independent: a sigmoid each; those of a type that is reported count.
         token_role: (B, T, roles + 1, role_size), a token's side of the role score.
         event_role: (B, S, types, role_size), an event's side.
+        event_at: (B, S, types), the token that the event's words centre on: where the type's attention lies on average.
         role_bias: (2 * MAX_DISTANCE + 1, roles + 1), added by how far the mention's sentence lies from the event's.
+        gap_bias: (2 * MAX_GAP + 1, roles + 1), added by how far the mention's first token lies from `event_at`.
     """
 
     actor: Tensor
@@ -81,7 +83,9 @@ class Logits:
     mode: Tensor
     token_role: Tensor
     event_role: Tensor
+    event_at: Tensor
     role_bias: Tensor
+    gap_bias: Tensor
 
 
 class RasidModel(PreTrainedModel):
@@ -111,6 +115,7 @@ class RasidModel(PreTrainedModel):
         self.event_role = nn.Linear(width, config.role_size)
         self.type_role = nn.Parameter(torch.zeros(len(EVENT_TYPES), config.role_size))
         self.role_bias = nn.Parameter(torch.zeros(2 * MAX_DISTANCE + 1, len(ROLES) + 1))
+        self.gap_bias = nn.Parameter(torch.zeros(2 * MAX_GAP + 1, len(ROLES) + 1))
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -125,6 +130,7 @@ class RasidModel(PreTrainedModel):
             nn.init.constant_(module.event_bias, -2.5)
             nn.init.zeros_(module.mode_bias)
             nn.init.zeros_(module.role_bias)
+            nn.init.zeros_(module.gap_bias)
             # what the type alone says of who takes part: states of words do not name it
             nn.init.zeros_(module.type_role)
 
@@ -141,7 +147,8 @@ class RasidModel(PreTrainedModel):
         """
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         states = self.dropout(states)
-        pooled = self._pool(states, sentence_mask)
+        weights = self._attend(states, sentence_mask)
+        pooled = torch.einsum("bset,btw->bsew", weights, states)
         event = (pooled * self.event).sum(-1) + self.event_bias
         of_type = torch.tensor(TYPE_OF_COLUMN, device=pooled.device)
         mode = (pooled[:, :, of_type] * self.mode).sum(-1) + self.mode_bias
@@ -156,16 +163,18 @@ class RasidModel(PreTrainedModel):
             mode=mode,
             token_role=token_role,
             event_role=self.event_role(pooled) + self.type_role,
+            # a sum rather than a product: autocast would round the positions
+            event_at=(weights.float() * torch.arange(tokens, device=weights.device)).sum(-1),
             role_bias=self.role_bias,
+            gap_bias=self.gap_bias,
         )
 
-    def _pool(self, states: Tensor, sentence_mask: Tensor) -> Tensor:
-        """Return (B, S, types, width): each sentence as each event type attends to it."""
+    def _attend(self, states: Tensor, sentence_mask: Tensor) -> Tensor:
+        """Return (B, S, types, T): how each event type attends to the tokens of each sentence."""
         scores = self.event_query(states).transpose(1, 2).unsqueeze(1)
         mask = sentence_mask.unsqueeze(2)
         # a finite floor: a sentence without tokens gets a plain average, never a NaN
-        weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1)
-        return torch.einsum("bset,btw->bsew", weights, states)
+        return scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1)
 
 
 def build_encoder(settings: dict[str, Any]) -> PreTrainedModel:

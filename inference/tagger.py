@@ -14,7 +14,7 @@ from rasid.data.schema import Article
 from rasid.inference.batches import Batch, Special, by_length, make_batch
 from rasid.inference.calibration import NO_CURVES, Curves
 from rasid.inference.decode import decode_article
-from rasid.inference.merge import WindowLogits, merge
+from rasid.inference.merge import CONSTANTS, WindowLogits, merge
 from rasid.inference.pieces import Pieces, to_pieces
 from rasid.inference.segment import line_starts, segment
 from rasid.inference.windows import Window, plan_stretches
@@ -170,5 +170,5 @@ class Tagger:
         for group in by_length([len(window) + 2 for _, window in items], _BATCH_TOKENS):
             result = self._runtime(make_batch([items[i] for i in group], self._special))
             for row, index in enumerate(group):
-                out[index] = {name: array if name == "role_bias" else array[row] for name, array in result.items()}
+                out[index] = {name: array if name in CONSTANTS else array[row] for name, array in result.items()}
         return out

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rasid.inference.layout import COLUMNS_OF_TYPE, MODE_COLUMNS
+from rasid.inference.layout import COLUMNS_OF_TYPE, MODE_COLUMNS, gap_columns
 from rasid.inference.model import Logits
 from rasid.train.features import IGNORE, TrainingBatch
 
@@ -118,4 +118,6 @@ def role_scores(logits: Logits, spans: Tensor, pairs: Tensor) -> Tensor:
     mention, row, slot, kind, distance = pairs[:, :5].unbind(1)
     states = span_mean(logits.token_role, spans)[mention]
     events = logits.event_role[row, slot, kind].float()
-    return torch.einsum("prk,pk->pr", states, events) + logits.role_bias[distance].float()
+    gaps = spans[mention, 1] - logits.event_at[row, slot, kind].detach().float()
+    columns = torch.from_numpy(gap_columns(gaps.cpu().numpy())).to(gaps.device)
+    return torch.einsum("prk,pk->pr", states, events) + (logits.role_bias[distance] + logits.gap_bias[columns]).float()

@@ -11,7 +11,7 @@ from rasid.inference.loading import fingerprint
 
 FILE: Final = "model.int8.onnx"
 # Of what the export makes; a graph of another is made anew.
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 def find_graph(folder: Path) -> Path:

@@ -12,7 +12,7 @@ from rasid.data.schema import Article, Event, Mention
 from rasid.data.scheme import EVENT_TYPES, SECTORS
 from rasid.inference.calibration import Curve
 from rasid.inference.decode import Scores, decode_article, decode_spans, sigmoid, softmax, word_probabilities
-from rasid.inference.layout import COLUMNS_OF_TYPE, MAX_DISTANCE, MODE_COLUMNS
+from rasid.inference.layout import COLUMNS_OF_TYPE, MAX_DISTANCE, MAX_GAP, MODE_COLUMNS
 from rasid.inference.pieces import MAX_PROCLITICS, Pieces, to_pieces
 from rasid.inference.segment import segment
 
@@ -39,7 +39,9 @@ class Network:
             event=np.full((sentences, len(EVENT_TYPES)), -SURE, np.float32),
             mode=np.zeros((sentences, len(MODE_COLUMNS)), np.float32),
             event_role=np.zeros((sentences, len(EVENT_TYPES), ROLE_SIZE), np.float32),
+            event_at=np.zeros((sentences, len(EVENT_TYPES)), np.float32),
             role_bias=np.zeros((2 * MAX_DISTANCE + 1, 4), np.float32),
+            gap_bias=np.zeros((2 * MAX_GAP + 1, 4), np.float32),
             windows=np.zeros(sentences, np.int64),
         )
 
@@ -402,6 +404,15 @@ def test_the_distance_bears_on_the_role() -> None:
     assert event_of(network).locations == ("L1",)
     bias[MAX_DISTANCE - 1, 3], bias[MAX_DISTANCE + 1, 3] = 0.0, 4.0
     assert event_of(network).locations == ("L3",)
+
+
+def test_the_gap_to_the_words_of_the_event_bears_on_the_role() -> None:
+    network = Network("قصف الجيش قوات في جاسم").layers(actor="OBB").event(0, "ASSAULT")
+    pieces = [network.of_word(word).start for word in (1, 2)]
+    network.scores.event_at[0] = pieces[1]
+    network.scores.gap_bias[MAX_GAP, 2] = SURE
+    network.scores.gap_bias[MAX_GAP + pieces[0] - pieces[1], 1] = SURE
+    assert event_of(network).roles == (("A1",), ("A2",), ())
 
 
 def test_an_entity_takes_the_role_it_is_surest_of() -> None:

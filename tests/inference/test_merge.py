@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from rasid.data.scheme import EVENT_TYPES
 from rasid.inference.decode import Scores
-from rasid.inference.layout import MAX_DISTANCE, MODE_COLUMNS, TYPE_OF_COLUMN
+from rasid.inference.layout import MAX_DISTANCE, MAX_GAP, MODE_COLUMNS, TYPE_OF_COLUMN
 from rasid.inference.merge import merge
 from rasid.inference.windows import Window, owners, plan_windows
 
 TYPES = len(EVENT_TYPES)
 TOKEN_SHAPES = {"actor": (3,), "location": (3,), "proclitic": (4,), "sector": (24,), "token_role": (4, 2)}
 SENTENCE_SHAPES = {"event": (TYPES,), "mode": (len(MODE_COLUMNS),), "event_role": (TYPES, 2)}
+AT = "event_at"
 FRAME = -777.0
 
 Logits = dict[str, np.ndarray]
@@ -27,7 +28,14 @@ def coded(window: Window, index: int) -> Logits:
     sentences = np.array([1000.0 * index + sentence for _, _, sentence in window.sentences])
     out = {name: spread(tokens, shape) for name, shape in TOKEN_SHAPES.items()}
     out |= {name: spread(sentences, shape) for name, shape in SENTENCE_SHAPES.items()}
+    # as the network has it: counted from the frame of its window
+    out[AT] = spread(np.array([middle(span, window) for span in window.sentences]), (TYPES,))
+    out["gap_bias"] = np.arange((2 * MAX_GAP + 1) * 4, dtype=np.float32).reshape(-1, 4)
     return out | {"role_bias": np.arange((2 * MAX_DISTANCE + 1) * 4, dtype=np.float32).reshape(-1, 4)}
+
+
+def middle(span: tuple[int, int, int], window: Window) -> float:
+    return (span[0] + span[1] - 1) / 2 - window.start + 1
 
 
 def spread(codes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -61,6 +69,7 @@ def test_each_sentence_has_the_logits_of_the_window_that_owns_it_whole(lengths: 
             found = set(getattr(scores, name)[sentence].ravel().tolist())
             if start < end:
                 assert found == {1000.0 * owner[start] + sentence}
+                assert scores.event_at[sentence].tolist() == [(start + end - 1) / 2] * TYPES
             elif name == "event":
                 assert max(found) < -1000
 
@@ -72,7 +81,8 @@ def test_overlapping_windows_by_hand() -> None:
     assert scores.actor[:, 0].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 1008, 1009, 1010]
     assert scores.event[:, 0].tolist() == [0, 1, 2, 1003]
     assert scores.windows.tolist() == [0, 0, 0, 1]
-    assert scores.role_bias.tolist() == coded(windows[0], 0)["role_bias"].tolist()
+    for name in ("role_bias", "gap_bias"):
+        assert getattr(scores, name).tolist() == coded(windows[0], 0)[name].tolist()
 
 
 def test_a_sentence_longer_than_a_window_takes_the_surest_window_for_each_type() -> None:
@@ -109,6 +119,6 @@ def test_half_precision_logits_are_merged_into_single() -> None:
     windows = plan_windows([3], 8)
     logits = {name: array.astype(np.float16) for name, array in coded(windows[0], 0).items()}
     scores = merged(windows, [logits], [3])
-    assert {getattr(scores, name).dtype for name in (*TOKEN_SHAPES, *SENTENCE_SHAPES, "role_bias")} == {
+    assert {getattr(scores, name).dtype for name in (*TOKEN_SHAPES, *SENTENCE_SHAPES, AT, "role_bias", "gap_bias")} == {
         np.dtype(np.float32)
     }

@@ -17,7 +17,7 @@ from rasid.data.scheme import EVENT_TYPES, SECTORS
 from rasid.inference.batches import Special
 from rasid.inference.decode import Scores, decode_article
 from rasid.inference.entities import Named
-from rasid.inference.layout import COLUMNS_OF_TYPE, MAX_DISTANCE, MODE_COLUMNS
+from rasid.inference.layout import COLUMNS_OF_TYPE, MAX_DISTANCE, MAX_GAP, MODE_COLUMNS
 from rasid.inference.merge import merge
 from rasid.inference.normalise import key
 from rasid.inference.pieces import MAX_PROCLITICS
@@ -94,7 +94,9 @@ def perfect(features: Features) -> Scores:
         event=event,
         mode=mode,
         event_role=event_role,
+        event_at=np.zeros((sentences, len(EVENT_TYPES)), np.float32),
         role_bias=np.zeros((2 * MAX_DISTANCE + 1, 4), np.float32),
+        gap_bias=np.zeros((2 * MAX_GAP + 1, 4), np.float32),
         windows=np.zeros(len(event), np.int64),
     )
 
@@ -104,11 +106,11 @@ def through_windows(scores: Scores, features: Features, size: int) -> Scores:
     windows = plan_windows(features.pieces.lengths.tolist(), size)
     logits = []
     for window in windows:
-        out = {"role_bias": scores.role_bias}
+        out = {"role_bias": scores.role_bias, "gap_bias": scores.gap_bias}
         for name in ("actor", "location", "proclitic", "sector", "token_role"):
             noise = np.full((1, *getattr(scores, name).shape[1:]), WRONG, np.float32)
             out[name] = np.concatenate([noise, getattr(scores, name)[window.start : window.end], noise])
-        for name in ("event", "mode", "event_role"):
+        for name in ("event", "mode", "event_role", "event_at"):
             out[name] = getattr(scores, name)[[index for _, _, index in window.sentences]]
         logits.append(out)
     merged = merge(windows, logits, len(features.pieces.ids), len(features.pieces.sentences))

@@ -12,7 +12,7 @@ from rasid.data.markup import read_markup
 from rasid.data.schema import Article
 from rasid.data.scheme import EVENT_TYPES, ROLES, SECTORS
 from rasid.inference.batches import Special
-from rasid.inference.layout import COLUMNS_OF_TYPE, MAX_DISTANCE, MODE_COLUMNS
+from rasid.inference.layout import COLUMNS_OF_TYPE, MAX_DISTANCE, MAX_GAP, MODE_COLUMNS, gap_columns
 from rasid.inference.model import Logits
 from rasid.inference.pieces import MAX_PROCLITICS
 from rasid.inference.windows import plan_windows
@@ -43,7 +43,9 @@ def shapes(labels: TrainingBatch, role_size: int) -> dict[str, tuple[int, ...]]:
         "mode": (rows, slots, len(MODE_COLUMNS)),
         "token_role": (rows, tokens, len(ROLES) + 1, role_size),
         "event_role": (rows, slots, len(EVENT_TYPES), role_size),
+        "event_at": (rows, slots, len(EVENT_TYPES)),
         "role_bias": (2 * MAX_DISTANCE + 1, len(ROLES) + 1),
+        "gap_bias": (2 * MAX_GAP + 1, len(ROLES) + 1),
     }
 
 
@@ -111,7 +113,7 @@ def test_wrong_logits_of_a_head_have_a_loss_of_that_head_alone(name: str) -> Non
     assert found == pytest.approx(dict.fromkeys(found, 0.0), abs=1e-4)
 
 
-@pytest.mark.parametrize("name", ["event_role", "role_bias"])
+@pytest.mark.parametrize("name", ["event_role", "role_bias", "gap_bias"])
 def test_both_sides_of_a_role_count(name: str) -> None:
     labels = batch(gold_articles())
     right = perfect_logits(labels)
@@ -140,17 +142,22 @@ def test_losses_of_flat_logits_are_those_of_guessing() -> None:
     )
 
 
-def test_the_role_loss_adds_the_bias_of_the_distance() -> None:
+def test_the_role_loss_adds_the_bias_of_the_distance_and_the_gap() -> None:
     labels = batch(gold_articles())
     logits = random_logits(labels)
+    logits = replace(logits, event_at=10 * logits.event_at.detach())
     found = float(losses(logits, labels)["role"].detach())
     plain = []
+    gaps: set[int] = set()
     for mention, row, slot, kind, distance, role in labels.pairs.tolist():
         _, first, last = labels.spans[mention]
         state = logits.token_role[row, first:last].mean(0)
-        scores = state @ logits.event_role[row, slot, kind] + logits.role_bias[distance]
+        gap = gap_columns(np.array(first - float(logits.event_at[row, slot, kind])))
+        gaps.add(int(gap))
+        scores = state @ logits.event_role[row, slot, kind] + logits.role_bias[distance] + logits.gap_bias[gap]
         plain.append(float(-scores.log_softmax(-1)[role].detach()))
     assert len({pair[4] for pair in labels.pairs.tolist()}) > 1
+    assert len(gaps) > 5
     assert found == pytest.approx(np.mean(plain), rel=1e-4)
 
 

@@ -57,6 +57,7 @@ def test_every_parameter_is_in_one_group() -> None:
         ("actor.", 1e-2),
         ("event", 1e-2),
         ("role_bias", 1e-2),
+        ("gap_bias", 1e-2),
     ],
 )
 def test_rates_fall_from_the_top_layer_to_the_embeddings(part: str, rate: float) -> None:
