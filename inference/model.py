@@ -190,14 +190,23 @@ def build_encoder(settings: dict[str, Any]) -> PreTrainedModel:
 
 
 def load_encoder(name_or_path: str) -> PreTrainedModel:
-    """Load a pretrained encoder from a folder or, by name, from the hub; safetensors only.
+    """Load a pretrained encoder in float32 from a folder or, by name, from the hub; safetensors only.
+
+    Of a trained `RasidModel`, its encoder is taken.
 
     Raises:
         OSError, ValueError: where there is none.
     """
+    kind = PretrainedConfig.get_config_dict(name_or_path)[0].get("model_type")
     encoder: PreTrainedModel
+    if kind == RasidConfig.model_type:
+        whole = RasidModel.from_pretrained(name_or_path, use_safetensors=True, dtype=torch.float32)
+        encoder = whole.encoder
+        return encoder
     try:
-        encoder = AutoModel.from_pretrained(name_or_path, use_safetensors=True, add_pooling_layer=False)
+        encoder = AutoModel.from_pretrained(
+            name_or_path, use_safetensors=True, dtype=torch.float32, add_pooling_layer=False
+        )
     except TypeError:
-        encoder = AutoModel.from_pretrained(name_or_path, use_safetensors=True)
+        encoder = AutoModel.from_pretrained(name_or_path, use_safetensors=True, dtype=torch.float32)
     return encoder

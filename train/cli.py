@@ -108,7 +108,12 @@ def base(out: Path, source: str | None) -> None:
 @train_group.command()
 @click.argument("name")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--encoder", default="rasid-base", show_default=True, help="rasid-base, a folder, or a hub name.")
+@click.option(
+    "--encoder",
+    default="rasid-base",
+    show_default=True,
+    help="rasid-base, or a folder or hub name of an encoder or trained tagger.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the result. Default: runs/benchmark-NAME.")
 @click.option("--epochs", default=8, show_default=True)
 @click.option("--lr", default=3e-4, show_default=True, help="Peak rate of the encoder's top layer.")
@@ -148,7 +153,12 @@ def benchmark(
 
 @train_group.command()
 @click.argument("corpora", nargs=-1, required=True, metavar="NAME=FOLDER…")
-@click.option("--encoder", default="rasid-base", show_default=True, help="rasid-base, a folder, or a hub name.")
+@click.option(
+    "--encoder",
+    default="rasid-base",
+    show_default=True,
+    help="rasid-base, or a folder or hub name of an encoder or trained tagger.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the encoder to write.")
 @click.option("--epochs", default=3, show_default=True)
 @click.option("--lr", default=3e-4, show_default=True, help="Peak rate of the encoder's top layer.")
