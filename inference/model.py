@@ -174,7 +174,8 @@ class RasidModel(PreTrainedModel):
         scores = self.event_query(states).transpose(1, 2).unsqueeze(1)
         mask = sentence_mask.unsqueeze(2)
         # a finite floor: a sentence without tokens gets a plain average, never a NaN
-        return scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1)
+        weights: Tensor = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1)
+        return weights
 
 
 def build_encoder(settings: dict[str, Any]) -> PreTrainedModel:

@@ -40,7 +40,8 @@ target and place of each event. Load it with `rasid.inference.tagger.Tagger.from
 - Encoder: {encoder}.{auxiliary}
 - {articles} labelled articles, {sentences} sentences, {words} words:
 {sources}{teachers}
-- Chosen on {dev_articles} dev articles ({dev_sentences} sentences): the epoch and the event threshold, nothing else.
+- Chosen on {dev_articles} dev articles ({dev_sentences} sentences): the epoch, the thresholds of events and modes and
+  the calibration, nothing else.
 
 The labels were made by the project's guidelines (`data/GUIDELINES.md`) with a language model as annotator. Articles of
 the corpus that say `"fiction": true` are invented and must not be taken for reports.
@@ -55,7 +56,7 @@ Configuration (seed {seed}, best epoch {best_epoch} of {epochs}, {minutes:.0f} m
 
 ## Scores on the run's dev articles
 
-The epoch and the threshold were chosen on these articles, so these figures flatter; 95% intervals by bootstrap over
+The epoch and the thresholds were chosen on these articles, so these figures flatter; 95% intervals by bootstrap over
 articles (1,000 resamples, seed 0).
 
 ```

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -105,34 +107,35 @@ def base(out: Path, source: str | None) -> None:
     click.echo(f"{kept} pieces kept -> {out}")
 
 
-@train_group.command()
-@click.argument("name")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
+_ENCODER = click.option(
     "--encoder",
     default="rasid-base",
     show_default=True,
     help="rasid-base, or a folder or hub name of an encoder or trained tagger.",
 )
+
+
+def _rates(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of `OptimConfig` that commands without a configuration file share."""
+    for option in (
+        click.option("--seed", default=13, show_default=True),
+        click.option("--batch-tokens", default=1024, show_default=True, help="The most tokens of a padded batch."),
+        click.option("--head-lr", default=3e-3, show_default=True, help="Peak rate of the new layers."),
+        click.option("--lr", default=3e-4, show_default=True, help="Peak rate of the encoder's top layer."),
+    ):
+        command = option(command)
+    return command
+
+
+@train_group.command()
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path))
+@_ENCODER
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the result. Default: runs/benchmark-NAME.")
 @click.option("--epochs", default=8, show_default=True)
-@click.option("--lr", default=3e-4, show_default=True, help="Peak rate of the encoder's top layer.")
-@click.option("--head-lr", default=3e-3, show_default=True, help="Peak rate of the new layer.")
-@click.option("--batch-tokens", default=1024, show_default=True)
-@click.option("--seed", default=13, show_default=True)
+@_rates
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def benchmark(
-    name: str,
-    folder: Path,
-    encoder: str,
-    out: Path | None,
-    epochs: int,
-    lr: float,
-    head_lr: float,
-    batch_tokens: int,
-    seed: int,
-    quiet: bool,
-) -> None:
+def benchmark(name: str, folder: Path, encoder: str, out: Path | None, quiet: bool, **rates: Any) -> None:  # noqa: ANN401
     """Score the encoder as a plain tagger of named entities on anercorp or cleananercorp, which FOLDER holds.
 
     It is trained on the training part and scored once on each test part; the weights are not kept.
@@ -144,8 +147,7 @@ def benchmark(
 
     place = out or Path("runs") / f"benchmark-{name}"
     encoder = _encoder(encoder, place)
-    optim = OptimConfig(epochs=epochs, lr=lr, head_lr=head_lr, batch_tokens=batch_tokens, seed=seed)
-    found = run_benchmark(name, folder, encoder, optim, place, quiet=quiet)
+    found = run_benchmark(name, folder, encoder, OptimConfig(**rates), place, quiet=quiet)
     for part, scores in found.items():
         if isinstance(scores, dict):
             click.echo(f"{part}: " + ", ".join(f"{kind} {100 * value:.1f}" for kind, value in scores.items()))
@@ -153,30 +155,12 @@ def benchmark(
 
 @train_group.command()
 @click.argument("corpora", nargs=-1, required=True, metavar="NAME=FOLDER…")
-@click.option(
-    "--encoder",
-    default="rasid-base",
-    show_default=True,
-    help="rasid-base, or a folder or hub name of an encoder or trained tagger.",
-)
+@_ENCODER
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the encoder to write.")
 @click.option("--epochs", default=3, show_default=True)
-@click.option("--lr", default=3e-4, show_default=True, help="Peak rate of the encoder's top layer.")
-@click.option("--head-lr", default=3e-3, show_default=True, help="Peak rate of the corpora's own layers.")
-@click.option("--batch-tokens", default=1024, show_default=True)
-@click.option("--seed", default=13, show_default=True)
+@_rates
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def auxiliary(
-    corpora: tuple[str, ...],
-    encoder: str,
-    out: Path,
-    epochs: int,
-    lr: float,
-    head_lr: float,
-    batch_tokens: int,
-    seed: int,
-    quiet: bool,
-) -> None:
+def auxiliary(corpora: tuple[str, ...], encoder: str, out: Path, quiet: bool, **rates: Any) -> None:  # noqa: ANN401
     """Teach the encoder the named entities of public corpora first: newsfane, wojood-sample, aqmar, idrisi-ra.
 
     A configuration then names OUT as its encoder. Do not benchmark such an encoder on ANERcorp: newsfane holds most of
@@ -193,8 +177,7 @@ def auxiliary(
         if not sign:
             raise click.UsageError(f"a corpus is given as NAME=FOLDER, got {item!r}")
         places[name] = Path(folder)
-    optim = OptimConfig(epochs=epochs, lr=lr, head_lr=head_lr, batch_tokens=batch_tokens, seed=seed)
-    train_auxiliary(places, _encoder(encoder, out), optim, out, quiet=quiet)
+    train_auxiliary(places, _encoder(encoder, out), OptimConfig(**rates), out, quiet=quiet)
     click.echo(f"the encoder is in {out}")
 
 

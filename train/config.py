@@ -29,7 +29,7 @@ class ModelConfig:
     """What is trained.
 
     Args:
-        encoder: `rasid-base`, a folder, or a name on the hub: of an encoder, or of a trained tagger, whose encoder is taken.
+        encoder: `rasid-base`, or a folder or hub name: of an encoder, or of a trained tagger, whose encoder is taken.
         window: the most pieces that the model reads at once.
         role_size: width of the space in which mentions and events meet.
         layers: of the encoder, that many are kept, evenly spaced; 0 for all.
