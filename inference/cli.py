@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rasid.inference.jobs import Tally
     from rasid.inference.shards import Job
     from rasid.inference.tagger import Tagger
+    from rasid.inference.workers import ShardPool
 
 _MODEL = click.option("--model", help="A model folder, or a name on the hub. Default: the model shipped with rasid.")
 _DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
@@ -45,6 +46,13 @@ _THREADS = click.option("--threads", type=click.IntRange(min=1), help="To comput
     "--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Processes, for a folder of shards."
 )
 @click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="What runs the workers of a folder of shards: this machine, or a Ray cluster (RAY_ADDRESS names it).",
+)
+@click.option(
     "--shard-size", default=1000, show_default=True, type=click.IntRange(min=1), help="Records a shard of a folder."
 )
 @click.option("--restart", is_flag=True, help="Throw away the shards in OUTPUT; without it a job goes on from them.")
@@ -69,6 +77,7 @@ def tag(
     precision: str,
     threads: int | None,
     workers: int,
+    engine: str,
     shard_size: int,
     restart: bool,
 ) -> None:
@@ -94,7 +103,7 @@ def tag(
 
     from rasid.data.sample_texts import sample_files
     from rasid.inference.loading import find_folder
-    from rasid.inference.runtime.choose import identify
+    from rasid.inference.runtime.choose import identify, resolve
     from rasid.inference.shards import Job, describe_inputs, open_job
     from rasid.inference.tagger import SHIPPED, Tagger
 
@@ -111,29 +120,45 @@ def tag(
             describe_inputs(inputs), identify(folder, device, precision), form or "parquet", shard_size, min_score
         )
         with open_job(job, output, restart=restart):
-            failures = _tag_into_folder(inputs, job, output, load, workers)
-    elif workers > 1 or restart:
-        raise click.UsageError("--workers and --restart are for a folder of shards: -o FOLDER")
+            gpu = resolve(folder, device, precision).device.startswith("cuda")
+            pool = _pool(engine, load, workers, threads, gpu=gpu)
+            failures = _tag_into_folder(inputs, job, output, load, pool)
+    elif workers > 1 or restart or engine != "local":
+        raise click.UsageError("--workers, --engine and --restart are for a folder of shards: -o FOLDER")
     else:
         failures = _tag_into_file(inputs, output, form, load(), min_score, color)
     if failures:
         raise SystemExit(3)
 
 
-def _tag_into_folder(inputs: tuple[Path, ...], job: Job, output: Path, load: Callable[[], Tagger], workers: int) -> int:
+def _pool(engine: str, load: Callable[[], Tagger], workers: int, threads: int | None, *, gpu: bool) -> ShardPool | None:
+    if engine == "ray":
+        from rasid.inference.ray import RayPool
+
+        return RayPool(load, workers, threads=threads, gpu=gpu)
+    if workers == 1:
+        return None
+    from rasid.inference.workers import ProcessPool
+
+    return ProcessPool(load, workers)
+
+
+def _tag_into_folder(
+    inputs: tuple[Path, ...], job: Job, output: Path, load: Callable[[], Tagger], pool: ShardPool | None
+) -> int:
     """Tag into shards, and return how many records could not be tagged; an interrupt ends the program after a shard."""
     from tqdm.auto import tqdm
 
     from rasid.inference.jobs import Tally
     from rasid.inference.records import count_records, list_files, read_records
-    from rasid.inference.shards import JobStopped, interruptible, run_job
+    from rasid.inference.workers import JobStopped, interruptible, run_job
 
     tally, before, stopped = Tally(), 0, False
     hidden = not sys.stderr.isatty()
     total = None if hidden else count_records(list_files(inputs))
     with interruptible() as stopping, tqdm(desc="tagging", unit=" articles", total=total, disable=hidden) as bar:
         try:
-            for done in run_job(read_records(inputs), job, output, load, workers=workers, stopping=stopping):
+            for done in run_job(read_records(inputs), job, output, load, pool=pool, stopping=stopping):
                 tally.merge(done.tally)
                 records = done.tally.articles + done.tally.failures
                 if done.before:

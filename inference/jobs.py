@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 from rasid.data.errors import DataError
 from rasid.data.jsonl import article_to_dict, dumps
@@ -119,22 +119,33 @@ def open_output(out: Path | None, form: str, *, color: bool | None = None) -> It
     if out is None:
         yield _printer(form, color)
         return
+    with open_file(out) as opened:
+        if form == "parquet":
+            with _parquet_writer(opened) as write:
+                yield write
+        else:
+            yield lambda item: _write_line(opened, _render(item, form, bool(color)))
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to write, which gets its name only when everything is in it and on the disk.
+
+    Raises:
+        DataError: where it cannot be written.
+    """
     # a name of this process's own: one that was killed may have left children that still write
-    part = out.with_name(f"{out.name}.{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         opened = part.open("wb")
     except OSError as error:
-        raise DataError(f"cannot be written: {error.strerror}", source=str(out)) from None
+        raise DataError(f"cannot be written: {error.strerror}", source=str(path)) from None
     try:
         with opened:
-            if form == "parquet":
-                with _parquet_writer(opened) as write:
-                    yield write
-            else:
-                yield lambda item: _write_line(opened, _render(item, form, bool(color)))
+            yield opened
             opened.flush()
             os.fsync(opened.fileno())
-        part.replace(out)
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 

@@ -195,6 +195,17 @@ def _from_record(record: Mapping[str, Any], place: str, source: str) -> Article 
         return Failure(identifier, f"{source}: {error.message}", record)
 
 
+def from_row(row: Mapping[str, Any], place: str, source: str) -> Article | Failure:
+    """Build an article from a row of a table, where a column without a value is one that the record does not have.
+
+    Args:
+        row: values by column.
+        place: the id of a record that has none.
+        source: what an error names.
+    """
+    return _from_record({key: value for key, value in row.items() if value is not None}, place, source)
+
+
 def _read_parquet(path: Path) -> Iterator[Article | Failure]:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -211,8 +222,7 @@ def _read_parquet(path: Path) -> Iterator[Article | Failure]:
     for batch in file.iter_batches(batch_size=256):
         for record in batch.to_pylist():
             number += 1
-            kept = {key: value for key, value in record.items() if value is not None}
-            yield _from_record(kept, f"{path.name}:{number}", f"{path}:{number}")
+            yield from_row(record, f"{path.name}:{number}", f"{path}:{number}")
     if not number:
         yield Failure(path.name, f"{path}: the file is empty")
 

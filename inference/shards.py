@@ -1,4 +1,4 @@
-"""Jobs of any size: records in, a folder of shards out, which can be killed and gone on with.
+"""The folder of a job of any size: shards that are written whole, so that it can be killed and gone on with.
 
 A shard holds the records `[number * size, (number + 1) * size)` of the input, in its order. It is written under a
 temporary name and renamed when it is whole; going on means to pass over the records of the shards that are there and
@@ -9,16 +9,10 @@ settings, and a lock keeps two processes from working on one folder.
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import re
-import signal
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,22 +20,15 @@ from filelock import FileLock, Timeout
 
 from rasid.data.errors import DataError
 from rasid.data.schema import Article
-from rasid.inference.jobs import Tally, open_output, tag_records
+from rasid.inference.jobs import Tally, open_file, open_output, tag_records
 from rasid.inference.records import STDIN, Failure, list_files
 
 if TYPE_CHECKING:
-    from multiprocessing.process import BaseProcess as ParentProcess
-    from types import FrameType
-
     from rasid.inference.tagger import Tagger
 
 JOB: Final = "job.json"
 FORMATS: Final = ("parquet", "jsonl")
 SHARD_SIZE: Final = 1000
-# Shards that wait for each worker: enough to keep it busy, few enough to keep memory flat.
-_AHEAD: Final = 2
-# Seconds after which it is asked again whether to stop.
-_PATIENCE: Final = 0.5
 _LOCK: Final = ".lock"
 # Names of shards, and of those that are being written.
 _OURS: Final = re.compile(r"part-\d{6}\.(parquet|jsonl)(\.\d+\.part)?")
@@ -171,116 +158,7 @@ def _plain(job: Job) -> dict[str, Any]:
     return plain
 
 
-class JobStopped(Exception):
-    """A job was asked to stop and left something undone."""
-
-
-def run_job(
-    records: Iterable[Record],
-    job: Job,
-    out: Path,
-    load: Callable[[], Tagger],
-    *,
-    workers: int = 1,
-    stopping: Callable[[], bool] = lambda: False,
-) -> Iterator[Done]:
-    """Tag the records whose shards are not there yet, and yield the shards as they become whole.
-
-    Args:
-        records: all of the input, from its beginning.
-        job: what is to be done.
-        out: the folder, inside a block of `open_job`.
-        load: builds a tagger; it is called once a worker, so with several it must be one that can be pickled.
-        workers: processes that tag; with one, it is this process.
-        stopping: asked before each shard; once it says yes, the shards being tagged are finished and no others.
-
-    Yields:
-        Each shard once, those of earlier runs too, not always in order where there are several workers.
-
-    Raises:
-        JobStopped: after the last of them, where it was asked to stop and something is left to do.
-        DataError: where the model cannot be loaded, a shard not be written, or a worker dies.
-    """
-    shards = enumerate(_in_shards(records, job.size))
-    if workers == 1:
-        yield from _run_here(shards, job, out, load, stopping)
-        return
-    from multiprocessing import get_context
-
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, (load,))
-    try:
-        yield from _run_pool(shards, job, out, pool, workers, stopping)
-    except BrokenExecutor:
-        raise DataError(
-            "a worker died, perhaps for want of memory; the same command goes on", source=str(out)
-        ) from None
-    except BaseException:
-        for process in list((getattr(pool, "_processes", None) or {}).values()):
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _in_shards(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
-    stream = iter(records)
-    while shard := list(islice(stream, size)):
-        yield shard
-
-
-def _run_here(
-    shards: Iterator[tuple[int, list[Record]]],
-    job: Job,
-    out: Path,
-    load: Callable[[], Tagger],
-    stopping: Callable[[], bool],
-) -> Iterator[Done]:
-    tagger: Tagger | None = None
-    for number, records in shards:
-        if stopping():
-            raise JobStopped
-        there = out / job.name(number)
-        done = _find_done(number, records, job, there)
-        if done is None:
-            tagger = tagger or load()
-            done = Done(number, _write_shard(tagger, records, job, there))
-        yield done
-
-
-def _run_pool(
-    shards: Iterator[tuple[int, list[Record]]],
-    job: Job,
-    out: Path,
-    pool: Executor,
-    workers: int,
-    stopping: Callable[[], bool],
-) -> Iterator[Done]:
-    pending: set[Future[Done]] = set()
-    left = False
-    for number, records in shards:
-        if left := stopping():
-            break
-        there = out / job.name(number)
-        done = _find_done(number, records, job, there)
-        if done is not None:
-            yield done
-            continue
-        pending.add(pool.submit(_work, number, records, job, there))
-        while len(pending) >= workers * _AHEAD and not stopping():
-            ready, pending = wait(pending, timeout=_PATIENCE, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in ready)
-    while pending:
-        if stopping():
-            cancelled = {future for future in pending if future.cancel()}
-            left = left or bool(cancelled)
-            pending -= cancelled
-        ready, pending = wait(pending, timeout=_PATIENCE, return_when=FIRST_COMPLETED)
-        yield from (future.result() for future in ready)
-    if left:
-        raise JobStopped
-
-
-def _find_done(number: int, records: list[Record], job: Job, there: Path) -> Done | None:
+def find_done(number: int, records: list[Record], job: Job, there: Path) -> Done | None:
     """Return the shard of an earlier run, unless it does not hold as many records as it should."""
     if not there.is_file():
         return None
@@ -291,34 +169,12 @@ def _find_done(number: int, records: list[Record], job: Job, there: Path) -> Don
     return Done(number, tally, before=True) if tally.articles + tally.failures == len(records) else None
 
 
-_worker: dict[str, Tagger | DataError] = {}
+def write_shard(tagger: Tagger, records: list[Record], job: Job, there: Path) -> Tally:
+    """Tag records into a shard, which gets its name when it is whole.
 
-
-def _begin_worker(load: Callable[[], Tagger]) -> None:
-    """Load the model once a process; interrupts are the parent's to answer, and with the parent the process ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    try:
-        _worker["tagger"] = load()
-    except DataError as error:  # to be told by the first shard: what an initialiser raises is lost
-        _worker["tagger"] = error
-
-
-def _end_with(parent: ParentProcess) -> None:
-    parent.join()
-    os._exit(1)
-
-
-def _work(number: int, records: list[Record], job: Job, there: Path) -> Done:
-    tagger = _worker["tagger"]
-    if isinstance(tagger, DataError):
-        raise tagger
-    return Done(number, _write_shard(tagger, records, job, there))
-
-
-def _write_shard(tagger: Tagger, records: list[Record], job: Job, there: Path) -> Tally:
+    Raises:
+        DataError: where it cannot be written.
+    """
     tally = Tally()
     try:
         with open_output(there, job.form) as write:
@@ -328,6 +184,20 @@ def _write_shard(tagger: Tagger, records: list[Record], job: Job, there: Path) -
     except OSError as error:
         raise DataError(f"cannot be written: {error.strerror or error}", source=str(there)) from None
     return tally
+
+
+def keep_shard(content: bytes, job: Job, there: Path) -> Tally:
+    """Put a shard that was written on another machine into its place.
+
+    Raises:
+        DataError: where it cannot be written.
+    """
+    try:
+        with open_file(there) as file:
+            file.write(content)
+    except OSError as error:
+        raise DataError(f"cannot be written: {error.strerror or error}", source=str(there)) from None
+    return count(there, job.form)
 
 
 def count(shard: Path, form: str) -> Tally:
@@ -354,27 +224,3 @@ def _read_counts(shard: Path, form: str) -> Iterator[dict[str, Any]]:
         for line in file:
             record = json.loads(line)
             yield {name: record.get(name) for name in ("error", "mentions", "events")}
-
-
-@contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Turn the first interrupt (Ctrl-C) inside the block into a wish to stop; a second one ends it at once.
-
-    Yields:
-        A function that tells whether to stop.
-    """
-    asked = threading.Event()
-
-    def answer(_: int, __: FrameType | None) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    if threading.current_thread() is not threading.main_thread():  # only there can signals be answered
-        yield asked.is_set
-        return
-    before = signal.signal(signal.SIGINT, answer)
-    try:
-        yield asked.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -19,8 +19,9 @@ from click.testing import CliRunner, Result
 
 from rasid.data.errors import DataError
 from rasid.inference.records import count_records, read_records
-from rasid.inference.shards import Job, JobStopped, interruptible, open_job, run_job
+from rasid.inference.shards import Job, open_job
 from rasid.inference.tagger import Tagger
+from rasid.inference.workers import JobStopped, ProcessPool, interruptible, run_job
 from rasid.train.cli import main
 
 ARABIC = "انسحبت قوات النظام من مدينة جاسم."
@@ -129,9 +130,9 @@ def test_a_job_that_is_done_does_not_even_load_the_model(tagger: Tagger, source:
 
 def test_workers_write_the_same_shards(model_folder: Path, source: Path, tmp_path: Path) -> None:
     load = partial(Tagger.from_pretrained, str(model_folder), "cpu", threads=1)
-    for name, workers in (("one", 1), ("two", 2)):
+    for name, pool in (("one", None), ("two", ProcessPool(load, 2))):
         with open_job(job(), tmp_path / name):
-            numbers = [d.number for d in run_job(read_records([source]), job(), tmp_path / name, load, workers=workers)]
+            numbers = [d.number for d in run_job(read_records([source]), job(), tmp_path / name, load, pool=pool)]
         assert sorted(numbers) == [0, 1, 2, 3, 4]
     assert read(tmp_path / "one") == read(tmp_path / "two")
 
@@ -161,7 +162,7 @@ def test_a_folder_of_other_things_is_left_alone(tag: Callable[..., Result], sour
 def test_a_model_that_a_worker_cannot_load_is_one_clear_error(source: Path, tmp_path: Path) -> None:
     load = partial(Tagger.from_pretrained, str(tmp_path / "nowhere"))
     with open_job(job(), tmp_path / "out"), pytest.raises(DataError, match="no model here"):
-        list(run_job(read_records([source]), job(), tmp_path / "out", load, workers=2))
+        list(run_job(read_records([source]), job(), tmp_path / "out", load, pool=ProcessPool(load, 2)))
 
 
 def test_what_cannot_be_gone_on_with_is_refused(tag: Callable[..., Result], tmp_path: Path) -> None:
