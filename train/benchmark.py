@@ -17,9 +17,6 @@ import numpy as np
 import torch
 from accelerate.utils import set_seed
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional
-from tqdm.auto import tqdm
 
 from rasid.data.errors import DataError
 from rasid.data.public import PUBLIC_CORPORA, TaggedSentence, read_tagged
@@ -28,17 +25,16 @@ from rasid.inference.evaluation.counts import Counts, of_sets
 from rasid.inference.loading import backend, special_tokens
 from rasid.inference.model import load_encoder
 from rasid.train.config import OptimConfig
-from rasid.train.optim import make_optimizer, set_rate
+from rasid.train.features import IGNORE
+from rasid.train.token_tagger import Passage, SharedTagger, fit, to_arrays
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-    from transformers import PreTrainedModel
 
 KINDS: Final = ("PERS", "ORG", "LOC", "MISC")
 TAGS: Final = ("O", *(f"{prefix}-{kind}" for kind in KINDS for prefix in "BI"))
 # Test parts by corpus; the released ANERcorp test has wrong first tokens, which the restored one puts back.
 TESTS: Final[Mapping[str, tuple[str, ...]]] = {"anercorp": ("test", "test-restored"), "cleananercorp": ("test",)}
-_IGNORE: Final = -100
 Span = tuple[int, int, str]
 
 
@@ -49,25 +45,6 @@ class Example:
     ids: tuple[int, ...]
     tokens: tuple[int, ...]
     tags: tuple[int, ...]
-
-
-class TokenTagger(nn.Module):
-    """An encoder with one linear layer over its states."""
-
-    def __init__(self, encoder: PreTrainedModel, dropout: float = 0.1) -> None:
-        """Put a random layer on the encoder."""
-        super().__init__()
-        self.encoder = encoder
-        self.dropout = nn.Dropout(dropout)
-        self.tag = nn.Linear(encoder.config.hidden_size, len(TAGS))
-        nn.init.normal_(self.tag.weight, std=0.02)
-        nn.init.zeros_(self.tag.bias)
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Return logits (B, T, tags) for int64 (B, T) ids and mask."""
-        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        logits: Tensor = self.tag(self.dropout(states))
-        return logits
 
 
 def run_benchmark(
@@ -96,16 +73,18 @@ def run_benchmark(
     parts = {split: list(_read(folder / files[split])) for split in ("train", *TESTS[name])}
     set_seed(optim.seed)
     tokenizer, special = _tokenizer(encoder)
-    model = TokenTagger(load_encoder(encoder))
+    model = SharedTagger(load_encoder(encoder), {name: len(TAGS)})
     examples = [part for s in parts["train"] for part in _parts(to_example(s, tokenizer), window)]
-    _train(model, examples, special, optim, quiet)
+    out.mkdir(parents=True, exist_ok=True)
+    fit(model, [to_passage(name, e) for e in examples], special, optim, out / "log.jsonl", quiet=quiet)
     found: dict[str, Any] = {"corpus": name, "encoder": encoder, "seed": optim.seed, "epochs": optim.epochs}
     for split in TESTS[name]:
         found[split] = scores_of(
             [frozenset(s.spans) for s in parts[split]],
-            _predict(model, [to_example(s, tokenizer) for s in parts[split]], special, optim.batch_tokens, window),
+            _predict(
+                model, name, [to_example(s, tokenizer) for s in parts[split]], special, optim.batch_tokens, window
+            ),
         )
-    out.mkdir(parents=True, exist_ok=True)
     (out / "benchmark.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return found
 
@@ -160,54 +139,28 @@ def _parts(example: Example, window: int) -> list[Example]:
     return parts
 
 
-def _arrays(batch: Sequence[Example], special: Special) -> tuple[Tensor, Tensor, Tensor]:
-    """Return ids, attention mask and tags (at the first piece of each token), padded to (B, T)."""
-    width = max(len(example.ids) for example in batch) + 2
-    ids = np.full((len(batch), width), special.pad, dtype=np.int64)
-    mask = np.zeros_like(ids)
-    tags = np.full_like(ids, _IGNORE)
-    for row, example in enumerate(batch):
-        length = len(example.ids)
-        ids[row, : length + 2] = [special.first, *example.ids, special.last]
-        mask[row, : length + 2] = 1
-        for token, place in enumerate(_firsts(example)):
-            tags[row, place + 1] = example.tags[token]
-    return torch.from_numpy(ids), torch.from_numpy(mask), torch.from_numpy(tags)
-
-
 def _firsts(example: Example) -> NDArray[np.int64]:
     return np.searchsorted(np.array(example.tokens), np.arange(len(example.tags))).astype(np.int64)
 
 
-def _train(model: TokenTagger, examples: Sequence[Example], special: Special, optim: OptimConfig, quiet: bool) -> None:
-    optimizer = make_optimizer(model, optim)
-    model.train()
-    for epoch in range(optim.epochs):
-        rng = np.random.default_rng([optim.seed, epoch])
-        shuffled = rng.permutation(len(examples))
-        groups = by_length([len(examples[i].ids) + 2 for i in shuffled], optim.batch_tokens)
-        bar = tqdm(rng.permutation(len(groups)), desc=f"epoch {epoch + 1}/{optim.epochs}", unit="batch", disable=quiet)
-        for step, group in enumerate(bar):
-            set_rate(optimizer, (epoch + step / len(groups)) / optim.epochs, optim.warmup)
-            ids, mask, tags = _arrays([examples[int(shuffled[i])] for i in groups[group]], special)
-            loss = functional.cross_entropy(model(ids, mask).flatten(0, 1), tags.flatten(), ignore_index=_IGNORE)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(model.parameters(), optim.clip)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+def to_passage(corpus: str, example: Example) -> Passage:
+    """Tag the first piece of each token and ask nothing of the others."""
+    tags = np.full(len(example.ids), IGNORE, dtype=np.int64)
+    tags[_firsts(example)] = example.tags
+    return Passage(corpus, example.ids, tuple(tags.tolist()))
 
 
 @torch.inference_mode()
 def _predict(
-    model: TokenTagger, examples: Sequence[Example], special: Special, budget: int, window: int
+    model: SharedTagger, name: str, examples: Sequence[Example], special: Special, budget: int, window: int
 ) -> list[frozenset[Span]]:
     model.eval()
     parts = [(index, part) for index, example in enumerate(examples) for part in _parts(example, window)]
     tags: list[list[list[int]]] = [[] for _ in examples]
     labelled: dict[int, list[int]] = {}
     for group in by_length([len(part.ids) + 2 for _, part in parts], budget):
-        ids, mask, _ = _arrays([parts[i][1] for i in group], special)
-        best = model(ids, mask).argmax(-1).numpy()
+        ids, mask, _ = to_arrays([to_passage(name, parts[i][1]) for i in group], special)
+        best = model(name, ids, mask).argmax(-1).numpy()
         for row, index in enumerate(group):
             labelled[index] = best[row, _firsts(parts[index][1]) + 1].tolist()
     for index, (example, _) in enumerate(parts):
