@@ -111,9 +111,9 @@ class RayPool(ThreadPoolExecutor):
         cores = threads or 1
         if not ray.is_initialized():
             # one that is begun here has room for all workers, or those without a core would be waited for in vain
-            room = {} if "RAY_ADDRESS" in os.environ else {"num_cpus": max(workers * cores, os.cpu_count() or 1)}
+            room = None if "RAY_ADDRESS" in os.environ else max(workers * cores, os.cpu_count() or 1)
             try:
-                ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR, **room)
+                ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR, num_cpus=room)
             except Exception as error:  # its errors share no class of their own
                 raise DataError(f"Ray could not be started: {str(error).splitlines()[0]}") from None
         self._ray = ray
