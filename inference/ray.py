@@ -112,6 +112,8 @@ class RayPool(ThreadPoolExecutor):
         if not ray.is_initialized():
             # one that is begun here has room for all workers, or those without a core would be waited for in vain
             room = None if "RAY_ADDRESS" in os.environ else max(workers * cores, os.cpu_count() or 1)
+            # it would report its use over the network
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             try:
                 ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR, num_cpus=room)
             except Exception as error:  # its errors share no class of their own

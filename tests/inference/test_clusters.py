@@ -32,10 +32,12 @@ COUNT = 23
 @pytest.fixture(scope="module")
 def ray() -> Iterator[Any]:
     found = pytest.importorskip("ray")
-    # one more than there are workers, for the tasks that read
-    found.init(num_cpus=3, log_to_driver=False, include_dashboard=False)
-    yield found
-    found.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        # one more than there are workers, for the tasks that read
+        found.init(num_cpus=3, log_to_driver=False, include_dashboard=False)
+        yield found
+        found.shutdown()
 
 
 @pytest.fixture(scope="module")
