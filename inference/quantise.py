@@ -3,7 +3,9 @@
 Weights are int8 with a scale for each output column; activations are quantised as they come, a tensor at a time
 (dynamic quantisation). A few of an encoder's channels are many times as large as the rest and would take the whole
 range, so before that each channel is divided by a factor that the weights are multiplied by: SmoothQuant (Xiao and
-others, 2023), with the factor max|x|^a / max|w|^(1 - a) for each input channel.
+others, 2023), with the factor max|x|^a / max|w|^(1 - a) for each input channel. A few tokens are larger than the rest
+too, most of all inside the feed-forward layers: there each token is divided by its largest value, and the product
+multiplied by it, which is as good as a scale for each token.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
@@ -25,11 +28,18 @@ _SMALLEST: Final = 1e-5
 
 
 class SmoothedLinear(nn.Module):
-    """A linear layer whose input channels are scaled first; what it computes is the same in float32."""
+    """A linear layer whose input is scaled first; what it computes is the same in float32."""
 
-    def __init__(self, linear: nn.Linear, factors: Tensor) -> None:
-        """Take the weights of `linear`, each input channel times its factor (in,)."""
+    def __init__(self, linear: nn.Linear, factors: Tensor, *, by_token: bool) -> None:
+        """Take the weights of `linear`, each input channel times its factor (in,).
+
+        Args:
+            linear: the layer.
+            factors: positive, by input channel.
+            by_token: divide each token by its largest value as well.
+        """
         super().__init__()
+        self.by_token = by_token
         self.inverse = nn.Parameter(1.0 / factors, requires_grad=False)
         self.linear = nn.Linear(linear.in_features, linear.out_features, bias=linear.bias is not None)
         with torch.no_grad():
@@ -39,8 +49,14 @@ class SmoothedLinear(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Return (…, out) for (…, in)."""
-        result: Tensor = self.linear(values * self.inverse)
-        return result
+        scaled = values * self.inverse
+        result: Tensor
+        if not self.by_token:
+            result = self.linear(scaled)
+            return result
+        largest = scaled.abs().amax(-1, keepdim=True).clamp(min=_SMALLEST)
+        result = functional.linear(scaled / largest, self.linear.weight) * largest
+        return result if self.linear.bias is None else result + self.linear.bias
 
 
 def smooth(encoder: nn.Module, read: Callable[[], object], strength: float = STRENGTH) -> None:
@@ -67,12 +83,19 @@ def smooth(encoder: nn.Module, read: Callable[[], object], strength: float = STR
     read()
     for hook in hooks:
         hook.remove()
+    # layers that read the same states (queries, keys, values) share factors, so that the states are quantised once
+    readers: dict[bytes, list[str]] = {}
     for name, seen in largest.items():
-        layer = layers[name]
-        weights = layer.weight.detach().abs().amax(0).clamp(min=_SMALLEST)
-        factors = seen.clamp(min=_SMALLEST) ** strength / weights ** (1.0 - strength)
-        above, _, last = name.rpartition(".")
-        setattr(encoder.get_submodule(above), last, SmoothedLinear(layer, factors))
+        readers.setdefault(seen.cpu().numpy().tobytes(), []).append(name)
+    for names in readers.values():
+        weights = torch.stack([layers[name].weight.detach().abs().amax(0) for name in names]).amax(0)
+        seen = largest[names[0]].clamp(min=_SMALLEST)
+        factors = seen**strength / weights.clamp(min=_SMALLEST) ** (1.0 - strength)
+        for name in names:
+            layer = layers[name]
+            above, _, last = name.rpartition(".")
+            narrows = layer.in_features > layer.out_features
+            setattr(encoder.get_submodule(above), last, SmoothedLinear(layer, factors, by_token=narrows))
 
 
 def quantise_graph(plain: Path, out: Path) -> None:
