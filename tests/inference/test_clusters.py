@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -45,12 +46,14 @@ def spark() -> Iterator[Any]:
     sql = pytest.importorskip("pyspark.sql")
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java")
+    answer = signal.getsignal(signal.SIGINT)
     settings = {"spark.ui.enabled": "false", "spark.sql.execution.arrow.maxRecordsPerBatch": "4"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYSPARK_PYTHON", sys.executable)
         session = sql.SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
         yield session
         session.stop()
+    signal.signal(signal.SIGINT, answer)  # Spark leaves its own
 
 
 @pytest.fixture
