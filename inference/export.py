@@ -12,7 +12,7 @@ from rasid.data.errors import DataError
 from rasid.data.sample_texts import sample_articles
 from rasid.inference.batches import by_length, make_batch
 from rasid.inference.loading import load_network, open_folder
-from rasid.inference.merge import CONSTANTS
+from rasid.inference.merge import BY_SENTENCE, CONSTANTS
 from rasid.inference.pieces import to_pieces
 from rasid.inference.quantise import quantise_graph, smooth
 from rasid.inference.windows import plan_windows
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from rasid.inference.model import RasidModel
 
 INPUTS: Final = ("input_ids", "attention_mask", "sentence_mask")
-_BY_SENTENCE: Final = ("event", "mode", "event_role", "event_at")
 _OPSET: Final = 17
 # Articles that show how large the network's activations are.
 _SAMPLES: Final = 40
@@ -92,7 +91,7 @@ def _trace(model: RasidModel, out: Path) -> None:
     shapes["sentence_mask"] = {0: "windows", 1: "sentences", 2: "tokens"}
     for name in names:
         if name not in CONSTANTS:
-            shapes[name] = {0: "windows", 1: "sentences" if name in _BY_SENTENCE else "tokens"}
+            shapes[name] = {0: "windows", 1: "sentences" if name in BY_SENTENCE else "tokens"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(

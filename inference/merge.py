@@ -16,7 +16,7 @@ FloatArray = NDArray[np.float32]
 WindowLogits = Mapping[str, FloatArray]
 
 _BY_TOKEN: Final = ("actor", "location", "proclitic", "sector", "token_role")
-_BY_SENTENCE: Final = ("event", "mode", "event_role", "event_at")
+BY_SENTENCE: Final = ("event", "mode", "event_role", "event_at")
 # Weights that the decoding needs, the same for every window.
 CONSTANTS: Final = ("role_bias", "gap_bias")
 
@@ -39,7 +39,7 @@ def merge(windows: Sequence[Window], logits: Sequence[WindowLogits], pieces: int
         return None
     owner = owners(windows, pieces)
     merged = {name: np.zeros((pieces, *logits[0][name].shape[1:]), np.float32) for name in _BY_TOKEN}
-    merged |= {name: np.zeros((sentences, *logits[0][name].shape[1:]), np.float32) for name in _BY_SENTENCE}
+    merged |= {name: np.zeros((sentences, *logits[0][name].shape[1:]), np.float32) for name in BY_SENTENCE}
     # an empty sentence reports nothing
     merged["event"] -= 1e4
     speaks = np.full(sentences, -1, dtype=np.int64)
