@@ -240,7 +240,9 @@ class Training:
         return tagger.tag(self.corpus.dev)
 
     def _runtime(self) -> TorchRuntime:
-        return TorchRuntime(self.accelerator.unwrap_model(self.model), str(self.accelerator.device))
+        # dev is scored in the precision that the run trains in
+        half = self.accelerator.mixed_precision != "no"
+        return TorchRuntime(self.accelerator.unwrap_model(self.model), str(self.accelerator.device), half=half)
 
     def _out_of_patience(self) -> bool:
         progress, patience = self.progress, self.config.optim.patience
