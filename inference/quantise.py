@@ -6,6 +6,8 @@ range, so before that each channel is divided by a factor that the weights are m
 others, 2023), with the factor max|x|^a / max|w|^(1 - a) for each input channel. A few tokens are larger than the rest
 too, most of all inside the feed-forward layers: there each token is divided by its largest value, and the product
 multiplied by it, which is as good as a scale for each token.
+
+Embeddings, the larger half of a small network, are kept in float16, as they are in the checkpoint.
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
+    import onnx
     from torch.utils.hooks import RemovableHandle
 
 # Of 0.5 to 0.9, what kept the logits of the shipped model nearest to those in float32.
@@ -99,7 +103,10 @@ def smooth(encoder: nn.Module, read: Callable[[], object], strength: float = STR
 
 
 def quantise_graph(plain: Path, out: Path) -> None:
-    """Quantise the matrix products of an exported graph's encoder; the heads, a small share, stay in float32."""
+    """Quantise the matrix products of an exported graph's encoder and halve its embeddings.
+
+    The heads, a small share, stay in float32.
+    """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -117,3 +124,32 @@ def quantise_graph(plain: Path, out: Path) -> None:
         )
     finally:
         logging.disable(logging.NOTSET)
+    model = onnx.load(str(out))
+    halve_embeddings(model.graph)
+    onnx.save(model, str(out))
+
+
+def halve_embeddings(graph: onnx.GraphProto) -> None:
+    """Turn the tables that a graph looks rows up in to float16; the rows become float32 again once looked up.
+
+    Of a checkpoint kept in float16 nothing is lost.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    lookups = {node.input[0] for node in graph.node if node.op_type == "Gather"}
+    # what is read in another way too has to stay what it is
+    others = {name for node in graph.node for name in (node.input[1:] if node.op_type == "Gather" else node.input)}
+    halved = set()
+    for table in graph.initializer:
+        if table.data_type == TensorProto.FLOAT and table.name in lookups - others:
+            table.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(table).astype(np.float16), table.name))
+            halved.add(table.name)
+    nodes = []
+    for node in graph.node:
+        nodes.append(node)
+        if node.op_type == "Gather" and node.input[0] in halved:
+            rows, half = node.output[0], f"{node.output[0]}_half"
+            node.output[0] = half
+            nodes.append(helper.make_node("Cast", [half], [rows], f"{node.name}_to_float", to=TensorProto.FLOAT))
+    del graph.node[:]
+    graph.node.extend(nodes)
