@@ -1,6 +1,9 @@
-"""The errors that tell a user where the data is wrong."""
+"""The errors that tell a user where the data is wrong, or what is not installed."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class DataError(ValueError):
@@ -23,3 +26,28 @@ class DataError(ValueError):
         self.column = column
         where = [str(part) for part in (source, line, column) if part is not None]
         super().__init__(f"{':'.join(where)}: {message}" if where else message)
+
+
+class MissingPackage(DataError):
+    """A package is not installed that only some of what rasid does needs; the message says which extra brings it."""
+
+
+@contextmanager
+def needs(extra: str, what: str, *, source: str | None = None) -> Iterator[None]:
+    """Around imports: what is not installed is told with the extra of rasid's that brings it.
+
+    Args:
+        extra: an extra of pyproject.toml.
+        what: what needs the package, to begin the message with, as in "training".
+        source: file or folder that it is needed for.
+
+    Raises:
+        MissingPackage: for an import of a package that is not there.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "rasid":
+            raise
+        message = f"{what} needs {error.name}, which is not installed: pip install 'rasid[{extra}]'"
+        raise MissingPackage(message, source=source) from None

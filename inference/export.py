@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rasid.data.errors import DataError
+from rasid.data.errors import DataError, needs
 from rasid.data.sample_texts import sample_articles
 from rasid.inference.batches import by_length, make_batch
 from rasid.inference.loading import load_network, open_folder
 from rasid.inference.merge import BY_SENTENCE, CONSTANTS
 from rasid.inference.pieces import to_pieces
-from rasid.inference.quantise import quantise_graph, smooth
+from rasid.inference.runtime.graph import stamp
 from rasid.inference.windows import plan_windows
 
 if TYPE_CHECKING:
@@ -37,22 +38,40 @@ def export_onnx(folder: Path, out: Path, *, quantise: bool = True) -> None:
         quantise: 8-bit weights; False keeps float32.
 
     Raises:
-        DataError: where the model or the packages that export need (torch, onnx) are not there.
+        DataError: where the model or the packages that export needs (torch, onnx) are not there, or its network
+            cannot be a graph.
     """
-    try:
+    with needs("train", "exporting a model", source=str(folder)):
         import onnx  # noqa: F401 - wanted by what is called below, which fails later and less clearly
-    except ImportError:
-        raise DataError("onnx is needed to export a model: pip install onnx", source=str(folder)) from None
+
+        from rasid.inference.quantise import quantise_graph, smooth
     model = load_network(folder).eval()
+    metadata = stamp(folder)
     if quantise:
         smooth(model.encoder, lambda: _read_samples(model, folder))
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as place:
         plain, small = Path(place) / "plain.onnx", Path(place) / "small.onnx"
-        _trace(model, plain)
+        try:
+            _trace(model, plain)
+        except (RuntimeError, TypeError, ValueError) as error:  # which kinds of encoder it takes is PyTorch's to say
+            raise DataError(
+                f"the model cannot be exported, though --precision fp32 may run it: {str(error).splitlines()[0]}",
+                source=str(folder),
+            ) from error
         if quantise:
             quantise_graph(plain, small)
-        (small if quantise else plain).replace(out)
+        made = small if quantise else plain
+        _write_metadata(made, metadata)
+        made.replace(out)
+
+
+def _write_metadata(path: Path, metadata: Mapping[str, str]) -> None:
+    import onnx
+
+    model = onnx.load(str(path))
+    onnx.helper.set_model_props(model, {**{p.key: p.value for p in model.metadata_props}, **metadata})
+    onnx.save(model, str(path))
 
 
 def _read_samples(model: RasidModel, folder: Path) -> None:

@@ -11,9 +11,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from rasid.data.errors import DataError
+from rasid.data.errors import DataError, needs
 from rasid.inference.batches import Special
 from rasid.inference.calibration import Curve, Curves
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from rasid.inference.model import RasidModel
+
+WEIGHTS: Final = "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,30 +73,30 @@ def open_folder(path_or_name: str | Path) -> ModelFolder:
 
 def fingerprint(path: Path, names: Sequence[str]) -> str:
     """Return a hash of files of a model folder, those that are there."""
-    found = hashlib.sha256()
+    # the quickest in `hashlib` on processors without instructions for SHA-256
+    found = hashlib.blake2b(digest_size=8)
     for name in names:
         file = path / name
         if file.is_file():
             with file.open("rb") as opened:
                 while block := opened.read(1 << 20):
                     found.update(block)
-    return found.hexdigest()[:16]
+    return found.hexdigest()
 
 
 def load_network(path: Path) -> RasidModel:
     """Load the network of a model folder in float32.
 
     Raises:
-        DataError: where there is no such folder, or its weights are missing or do not fit.
+        DataError: where there is no such folder, its weights are missing or do not fit, or PyTorch is not installed.
     """
     path = find_folder(path)
     if _read_json(path / "config.json").get("model_type") != "rasid":
         raise DataError("this is no model of rasid's", source=str(path))
-    try:
+    with needs("train", "a network in PyTorch", source=str(path)):
         import torch
-    except ImportError:
-        raise DataError("PyTorch is needed for this: pip install torch transformers", source=str(path)) from None
-    from rasid.inference.model import RasidModel
+
+        from rasid.inference.model import RasidModel
 
     try:
         with _quiet():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,15 @@ def wordpiece_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
         **{"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]"},
         **{"sep_token": "[SEP]", "mask_token": "[MASK]"},
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Graphs that are exported when a model is first used are kept for one session of tests, and out of the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RASID_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")
