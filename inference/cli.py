@@ -28,7 +28,7 @@ _PRECISION = click.option(
     type=click.Choice(["auto", "int8", "fp32"]),
     default="auto",
     show_default=True,
-    help="auto: half precision on a GPU; on a CPU int8 where the model was exported, else fp32, the reference.",
+    help="auto: half precision on a GPU, int8 on a CPU; fp32, the reference, needs rasid[train].",
 )
 _THREADS = click.option("--threads", type=click.IntRange(min=1), help="To compute with on a CPU. Default: one a core.")
 
@@ -120,7 +120,7 @@ def tag(
             describe_inputs(inputs), identify(folder, device, precision), form or "parquet", shard_size, min_score
         )
         with open_job(job, output, restart=restart):
-            gpu = resolve(folder, device, precision).device.startswith("cuda")
+            gpu = resolve(device, precision).device.startswith("cuda")
             pool = _pool(engine, load, workers, threads, gpu=gpu)
             failures = _tag_into_folder(inputs, job, output, load, pool)
     elif workers > 1 or restart or engine != "local":
@@ -342,9 +342,9 @@ def _write_errors(path: Path, articles: list[Article], predicted: list[Article],
 def export(folder: Path, out: Path | None, fp32: bool) -> None:
     """Export the model in FOLDER as one ONNX graph with 8-bit weights, which a CPU runs without PyTorch.
 
-    From then on it is what tags on a CPU. The scores change a little: compare `rasid evaluate --precision int8` and
-    `--precision fp32` on articles of yours. With `--precision int8` a model without a graph gets one in the user's
-    cache.
+    It is what tags on a CPU; a model without it gets one in the user's cache when it first tags (RASID_CACHE names
+    another place), so this is for models that go to where PyTorch is not. The scores are a little off those in float32:
+    compare `rasid evaluate --precision int8` and `--precision fp32` on articles of yours.
 
     Example: rasid export runs/mine/model
     """

@@ -89,11 +89,12 @@ class Tagger:
                 reaches the network), or None for the model that ships with the package.
             device: `auto` (a GPU where there is one, else the CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
             precision: `auto`, `int8` (the exported graph, on the CPU only) or `fp32` (PyTorch, the reference). Auto is
-                half precision on a GPU; on a CPU it is int8 for a folder with an exported graph, else fp32.
+                half precision on a GPU and int8 on a CPU. A model without a graph is exported when it is first
+                used, into the user's cache; that and PyTorch need `rasid[train]`.
             threads: to compute with on the CPU; None for one a core.
 
         Raises:
-            DataError: where there is no such model, device or precision.
+            DataError: where there is no such model, device or precision, or what it needs is not installed.
         """
         from rasid.inference.loading import open_folder
         from rasid.inference.runtime.choose import choose_runtime

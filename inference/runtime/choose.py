@@ -1,15 +1,16 @@
-"""Which runtime a model gets: an exported graph on a CPU, PyTorch on a GPU, for float32, and without a graph."""
+"""Which runtime a model gets: its exported graph on a CPU, PyTorch on a GPU and for float32."""
 
 from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rasid.data.errors import DataError
-from rasid.inference.loading import fingerprint
-from rasid.inference.runtime.graph import FILE, find_graph
+from rasid.inference.loading import WEIGHTS, fingerprint
+from rasid.inference.runtime.graph import FILE, VERSION, find_graph
 
 if TYPE_CHECKING:
     from rasid.inference.tagger import Runtime
@@ -25,13 +26,12 @@ class Choice:
     device: str
 
 
-def resolve(folder: Path, device: str, precision: str) -> Choice:
-    """Return what a choice of device and precision comes to for a model folder on this machine.
+def resolve(device: str, precision: str) -> Choice:
+    """Return what a choice of device and precision comes to on this machine.
 
     Args:
-        folder: that `rasid train` wrote.
-        device: `auto`, `cpu`, or a device of PyTorch's.
-        precision: one of `PRECISIONS`.
+        device: `auto` (a GPU where PyTorch can use one, else the CPU), `cpu`, or a device of PyTorch's.
+        precision: one of `PRECISIONS`; `auto` is `int8` on the CPU and half precision on a GPU.
 
     Raises:
         DataError: where there is no such precision, or not on that device.
@@ -40,8 +40,7 @@ def resolve(folder: Path, device: str, precision: str) -> Choice:
         raise DataError(f"no such precision {precision!r}; one of {', '.join(PRECISIONS)}")
     if device == "auto" and precision != "int8" and has_gpu():
         device = "cuda"
-    on_cpu = device in ("auto", "cpu")
-    if on_cpu and (precision == "int8" or (precision == "auto" and (folder / FILE).is_file())):
+    if device in ("auto", "cpu") and precision != "fp32":
         return Choice("int8", "cpu")
     if precision == "int8":
         raise DataError(f"int8 runs on the CPU only, not on {device!r}")
@@ -54,15 +53,16 @@ def identify(folder: Path, device: str, precision: str) -> str:
     A graph that has yet to be exported is exported now, before several processes would do so at once.
 
     Raises:
-        DataError: as `resolve`.
+        DataError: as `resolve` and `find_graph`.
     """
-    choice = resolve(folder, device, precision)
-    files = ["config.json", "tokenizer.json", "tokenizer_config.json"]
+    choice = resolve(device, precision)
+    how, weights = choice.precision, WEIGHTS
     if choice.precision == "int8":
-        files += [FILE] if find_graph(folder).parent == folder else ["model.safetensors"]
-    else:
-        files.append("model.safetensors")
-    return f"{fingerprint(folder, files)} {choice.precision} {choice.device}"
+        how = f"int8 ({VERSION})"
+        if find_graph(folder).parent == folder:
+            weights = FILE
+    files = ("config.json", "tokenizer.json", "tokenizer_config.json", weights)
+    return f"{fingerprint(folder, files)} {how} {choice.device}"
 
 
 def choose_runtime(folder: Path, device: str, precision: str, threads: int | None) -> Runtime:
@@ -79,7 +79,7 @@ def choose_runtime(folder: Path, device: str, precision: str, threads: int | Non
     """
     if threads is not None and threads < 1:
         raise DataError(f"threads = {threads}; one or more are needed to compute")
-    choice = resolve(folder, device, precision)
+    choice = resolve(device, precision)
     if choice.precision == "int8":
         from rasid.inference.runtime.onnx import OnnxRuntime
 
@@ -96,8 +96,8 @@ def has_gpu() -> bool:
     """Return whether PyTorch can use an NVIDIA GPU; it is not even imported where no driver is installed."""
     if not Path("/proc/driver/nvidia/version").exists() and shutil.which("nvidia-smi") is None:
         return False
-    try:
-        import torch
-    except ImportError:
+    if find_spec("torch") is None or find_spec("transformers") is None:
         return False
+    import torch
+
     return torch.cuda.is_available()
