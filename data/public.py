@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rasid.data.errors import DataError
+from rasid.data.errors import DataError, needs
 from rasid.data.jsonl import article_to_dict
 from rasid.data.schema import Article, Mention
 from rasid.data.scheme import ACTOR, LABELS, LOCATION
@@ -303,9 +303,10 @@ def load_public(name: str, folder: Path, split: str = "train") -> Dataset:
         split: one of its splits.
 
     Raises:
-        DataError: as `read_public`.
+        DataError: as `read_public`, and where `datasets` is not installed.
     """
-    from datasets import Dataset, Features, Value
+    with needs("train", "a datasets.Dataset"):
+        from datasets import Dataset, Features, Value
 
     corpus_rows = [_row(article) for article in read_public(name, folder, split)]
     mention = {

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from rasid.data.cli import TEXTS, data_group
-from rasid.data.errors import DataError
+from rasid.data.errors import DataError, needs
 from rasid.inference.cli import evaluate, export, tag
 
 
@@ -32,6 +32,10 @@ class _Train(click.Group):
         if args and args[0] not in self.commands:
             args = ["run", *args]
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        with needs("train", "training"):
+            return super().invoke(ctx)
 
 
 @click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})

@@ -10,8 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-import datasets
-import evaluate
+try:
+    import datasets
+    import evaluate
+except ModuleNotFoundError as error:
+    raise ImportError(f"metrics need {error.name}: pip install 'rasid[train]'", name=error.name) from None
 
 from rasid.data.jsonl import article_from_dict
 from rasid.inference.evaluation.scores import score
