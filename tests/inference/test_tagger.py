@@ -109,5 +109,5 @@ def test_from_pretrained_refuses_a_device_that_is_not_there(model_folder: Path) 
 
 
 def test_from_pretrained_loads_a_folder(model_folder: Path, tagger: Tagger) -> None:
-    loaded = Tagger.from_pretrained(model_folder, device="cpu")
+    loaded = Tagger.from_pretrained(model_folder, device="cpu", precision="fp32")
     assert loaded.tag([TEXT])[0].mentions == tagger.tag([TEXT])[0].mentions
