@@ -41,10 +41,9 @@ def export_onnx(folder: Path, out: Path, *, quantise: bool = True) -> None:
         DataError: where the model or the packages that export needs (torch, onnx) are not there, or its network
             cannot be a graph.
     """
-    with needs("train", "exporting a model", source=str(folder)):
-        import onnx  # noqa: F401 - wanted by what is called below, which fails later and less clearly
+    check_packages(folder)
+    from rasid.inference.quantise import quantise_graph, smooth
 
-        from rasid.inference.quantise import quantise_graph, smooth
     model = load_network(folder).eval()
     metadata = stamp(folder)
     if quantise:
@@ -64,6 +63,18 @@ def export_onnx(folder: Path, out: Path, *, quantise: bool = True) -> None:
         made = small if quantise else plain
         _write_metadata(made, metadata)
         made.replace(out)
+
+
+def check_packages(folder: Path) -> None:
+    """Say what is missing before anything is begun.
+
+    Raises:
+        MissingPackage: where a package is not installed that the export of a model folder needs.
+    """
+    with needs("train", "exporting a model", source=str(folder)):
+        import torch  # noqa: F401, I001 - the one that is told if all are missing
+        import onnx  # noqa: F401
+        import transformers  # noqa: F401
 
 
 def _write_metadata(path: Path, metadata: Mapping[str, str]) -> None:

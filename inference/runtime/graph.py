@@ -78,17 +78,18 @@ def _find_fault(folder: Path) -> str | None:
 def _export(folder: Path, out: Path, fault: str) -> None:
     from filelock import FileLock
 
-    from rasid.inference.export import export_onnx
+    from rasid.inference.export import check_packages, export_onnx
 
+    try:
+        check_packages(folder)
+    except MissingPackage as error:
+        raise MissingPackage(f"{fault}, and {error.message}", source=str(folder)) from None
     out.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(out.parent.with_suffix(".lock")):
         if out.is_file():  # another process was quicker
             return
         _warn(f"{folder}: exporting the model for the CPU, once, to {out}")
-        try:
-            export_onnx(folder, out)
-        except MissingPackage as error:
-            raise MissingPackage(f"{fault}, and {error.message}", source=str(folder)) from None
+        export_onnx(folder, out)
 
 
 @cache
