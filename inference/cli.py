@@ -104,7 +104,6 @@ def tag(
     from rasid.data.sample_texts import sample_files
     from rasid.inference.loading import find_folder
     from rasid.inference.runtime.choose import identify, resolve
-    from rasid.inference.shards import Job, describe_inputs, open_job
     from rasid.inference.tagger import SHIPPED, Tagger
 
     if sample:
@@ -115,6 +114,8 @@ def tag(
         threads = max(1, (os.cpu_count() or 1) // workers)
     load = partial(Tagger.from_pretrained, model, device, precision=precision, threads=threads)
     if output is not None and (output.is_dir() or not output.suffix):
+        from rasid.inference.shards import Job, describe_inputs, open_job
+
         folder = find_folder(model or SHIPPED)
         job = Job(
             describe_inputs(inputs), identify(folder, device, precision), form or "parquet", shard_size, min_score
@@ -147,7 +148,7 @@ def _tag_into_folder(
     inputs: tuple[Path, ...], job: Job, output: Path, load: Callable[[], Tagger], pool: ShardPool | None
 ) -> int:
     """Tag into shards, and return how many records could not be tagged; an interrupt ends the program after a shard."""
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     from rasid.inference.jobs import Tally
     from rasid.inference.records import count_records, list_files, read_records
@@ -188,7 +189,7 @@ def _tag_into_file(
     color: bool | None,
 ) -> int:
     """Tag to a file or to standard output, and return how many records could not be tagged."""
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     from rasid.inference.jobs import Tally, choose_format, open_output, tag_records
     from rasid.inference.records import Failure, count_records, list_files, read_records
@@ -310,7 +311,7 @@ def evaluate(
 
 
 def _predict(articles: list[Article], tagger: Tagger) -> list[Article]:
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     return list(tqdm(tagger.stream(articles), desc="tagging", total=len(articles), disable=not sys.stderr.isatty()))
 
