@@ -46,8 +46,9 @@ def export_onnx(folder: Path, out: Path, *, quantise: bool = True) -> None:
 
     model = load_network(folder).eval()
     metadata = stamp(folder)
+    layers: list[str] = []
     if quantise:
-        smooth(model.encoder, lambda: _read_samples(model, folder))
+        layers = smooth(model.encoder, lambda: _read_samples(model, folder))
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as place:
         plain, small = Path(place) / "plain.onnx", Path(place) / "small.onnx"
@@ -59,7 +60,7 @@ def export_onnx(folder: Path, out: Path, *, quantise: bool = True) -> None:
                 source=str(folder),
             ) from error
         if quantise:
-            quantise_graph(plain, small)
+            quantise_graph(plain, small, layers)
         made = small if quantise else plain
         _write_metadata(made, metadata)
         made.replace(out)

@@ -1,24 +1,27 @@
 """8-bit weights and activations for a network's matrix products.
 
-Weights are int8 with a scale for each output column; activations are quantised as they come, a tensor at a time
-(dynamic quantisation). A few of an encoder's channels are many times as large as the rest and would take the whole
-range, so before that each channel is divided by a factor that the weights are multiplied by: SmoothQuant (Xiao and
-others, 2023), with the factor max|x|^a / max|w|^(1 - a) for each input channel. A few tokens are larger than the rest
-too, most of all inside the feed-forward layers: there each token is divided by its largest value, and the product
-multiplied by it, which is as good as a scale for each token.
+Weights are int8 with a scale for each output column. Each token's states are divided by the largest of them, quantised
+in steps of 1/127, and the product is multiplied by it again: a scale for each token. So a token's result does not
+depend on what else is in its batch, as it would with a scale for the whole tensor (ONNX Runtime's dynamic
+quantisation), and an article is tagged the same alone, in a shard, or on a cluster.
+
+A few of an encoder's channels are many times as large as the rest and would take the whole range, so before that each
+channel is divided by a factor that the weights are multiplied by: SmoothQuant (Xiao and others, 2023), with the factor
+max|x|^a / max|w|^(1 - a) for each input channel.
 
 Embeddings, the larger half of a small network, are kept in float16, as they are in the checkpoint.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -29,47 +32,41 @@ if TYPE_CHECKING:
 # Of 0.5 to 0.9, what kept the logits of the shipped model nearest to those in float32.
 STRENGTH: Final = 0.8
 _SMALLEST: Final = 1e-5
+# Steps from 0 to 1 that states are quantised in; with as many below, and 0 in the middle of uint8.
+_STATES: Final = 127
+# What the exporter appends to the name of an operator that a layer is run for again.
+_AGAIN: Final = re.compile(r"_\d+$")
 
 
 class SmoothedLinear(nn.Module):
-    """A linear layer whose input is scaled first; what it computes is the same in float32."""
+    """A linear layer that sees each channel scaled and each token between -1 and 1; its result is the same."""
 
-    def __init__(self, linear: nn.Linear, factors: Tensor, *, by_token: bool) -> None:
-        """Take the weights of `linear`, each input channel times its factor (in,).
-
-        Args:
-            linear: the layer.
-            factors: positive, by input channel.
-            by_token: divide each token by its largest value as well.
-        """
+    def __init__(self, linear: nn.Linear, factors: Tensor) -> None:
+        """Take the weights of `linear`, each input channel times its factor (in,), which is positive."""
         super().__init__()
-        self.by_token = by_token
         self.inverse = nn.Parameter(1.0 / factors, requires_grad=False)
-        self.linear = nn.Linear(linear.in_features, linear.out_features, bias=linear.bias is not None)
-        with torch.no_grad():
-            self.linear.weight.copy_(linear.weight * factors)
-            if linear.bias is not None:
-                self.linear.bias.copy_(linear.bias)
+        self.weight = nn.Parameter(linear.weight.detach() * factors, requires_grad=False)
+        self.bias = linear.bias
 
     def forward(self, values: Tensor) -> Tensor:
         """Return (…, out) for (…, in)."""
         scaled = values * self.inverse
-        result: Tensor
-        if not self.by_token:
-            result = self.linear(scaled)
-            return result
-        largest = scaled.abs().amax(-1, keepdim=True).clamp(min=_SMALLEST)
-        result = functional.linear(scaled / largest, self.linear.weight) * largest
-        return result if self.linear.bias is None else result + self.linear.bias
+        # the largest without a copy of all in absolute terms, which takes longer
+        largest = torch.maximum(scaled.amax(-1, keepdim=True), -scaled.amin(-1, keepdim=True)).clamp(min=_SMALLEST)
+        result = functional.linear(scaled / largest, self.weight) * largest
+        return result if self.bias is None else result + self.bias
 
 
-def smooth(encoder: nn.Module, read: Callable[[], object], strength: float = STRENGTH) -> None:
+def smooth(encoder: nn.Module, read: Callable[[], object], strength: float = STRENGTH) -> list[str]:
     """Put a `SmoothedLinear` in the place of each linear layer of an encoder.
 
     Args:
         encoder: the module to change.
         read: runs texts through it, which shows how large its channels are.
         strength: how much of the difference between channels goes to the weights, from 0 to 1.
+
+    Returns:
+        The names of the layers.
     """
     largest: dict[str, Tensor] = {}
     hooks: list[RemovableHandle] = []
@@ -96,37 +93,80 @@ def smooth(encoder: nn.Module, read: Callable[[], object], strength: float = STR
         seen = largest[names[0]].clamp(min=_SMALLEST)
         factors = seen**strength / weights.clamp(min=_SMALLEST) ** (1.0 - strength)
         for name in names:
-            layer = layers[name]
             above, _, last = name.rpartition(".")
-            narrows = layer.in_features > layer.out_features
-            setattr(encoder.get_submodule(above), last, SmoothedLinear(layer, factors, by_token=narrows))
+            setattr(encoder.get_submodule(above), last, SmoothedLinear(layers[name], factors))
+    return list(largest)
 
 
-def quantise_graph(plain: Path, out: Path) -> None:
-    """Quantise the matrix products of an exported graph's encoder and halve its embeddings.
+def quantise_graph(plain: Path, out: Path, layers: Collection[str]) -> None:
+    """Quantise the products of an exported graph's smoothed layers and halve its embeddings.
 
-    The heads, a small share, stay in float32.
+    Args:
+        plain: the graph.
+        out: the file to write.
+        layers: what `smooth` returned; the heads, a small share, stay in float32.
     """
     import onnx
-    from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    products = [node.name for node in onnx.load(str(plain)).graph.node if node.op_type == "MatMul"]
-    # it advises on the root logger to preprocess the graph, which changes nothing in this one
-    logging.disable(logging.WARNING)
-    try:
-        quantize_dynamic(
-            plain,
-            out,
-            weight_type=QuantType.QInt8,
-            per_channel=True,
-            op_types_to_quantize=["MatMul"],
-            nodes_to_exclude=[name for name in products if not name.startswith("/model/encoder/")],
-        )
-    finally:
-        logging.disable(logging.NOTSET)
-    model = onnx.load(str(out))
+    model = onnx.load(str(plain))
+    quantise_products(model.graph, {f"/model/encoder/{name}/MatMul".replace("/", ".") for name in layers})
     halve_embeddings(model.graph)
+    # of ONNX Runtime's own operators: the standard's take one more pass over each product
+    model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
     onnx.save(model, str(out))
+
+
+def quantise_products(graph: onnx.GraphProto, names: Collection[str]) -> None:
+    """Turn products of states, which lie between -1 and 1, with weights into products of integers.
+
+    Args:
+        graph: to change.
+        names: of the products; where a layer is run again, the exporter adds a number.
+    """
+    from onnx import helper, numpy_helper
+
+    tables = {table.name: table for table in graph.initializer}
+    new: dict[str, NDArray[Any]] = {
+        "states_step": np.array(1 / _STATES, dtype=np.float32),
+        "states_zero": np.array(_STATES + 1, dtype=np.uint8),
+    }
+    seen: set[str] = set()
+    nodes: list[onnx.NodeProto] = []
+    for node in graph.node:
+        if _AGAIN.sub("", node.name).replace("/", ".") not in names or node.input[1] not in tables:
+            nodes.append(node)
+            continue
+        states, weights = node.input
+        whole, step, quantised = f"{weights}_whole", f"{weights}_step", f"{states}_quantised"
+        if whole not in new:
+            new[whole], new[step] = quantise_weights(numpy_helper.to_array(tables[weights]))
+        if states not in seen:  # layers that read the same states share them
+            seen.add(states)
+            inputs = [states, "states_step", "states_zero"]
+            nodes.append(helper.make_node("QuantizeLinear", inputs, [quantised], f"{node.name}_states"))
+        inputs = [quantised, whole, "states_step", step, "states_zero"]
+        product = helper.make_node("MatMulIntegerToFloat", inputs, node.output, node.name, domain="com.microsoft")
+        nodes.append(product)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    used = {name for node in nodes for name in node.input} | {output.name for output in graph.output}
+    kept = [table for table in tables.values() if table.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept + [numpy_helper.from_array(array, name) for name, array in new.items()])
+
+
+def quantise_weights(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Return weights (in, out) in whole numbers of steps, and the step of each column (out,).
+
+    Processors without VNNI or its like, most of those before 2020, add products of two inputs that follow each other
+    in 16 bits, which hold 255 * 128. So no two weights of one sign may add up to more than 128 steps, or sums would be
+    cut off there and an article tagged in another way. This costs hardly any exactness.
+    """
+    even = np.pad(weights, ((0, len(weights) % 2), (0, 0)))
+    sums = [np.maximum(sign * even, 0)[::2] + np.maximum(sign * even, 0)[1::2] for sign in (1, -1)]
+    # 127, and one for two that are rounded up
+    steps = np.maximum(np.maximum(*sums).max(0), _SMALLEST) / 127
+    return np.rint(weights / steps).astype(np.int8), steps.astype(np.float32)
 
 
 def halve_embeddings(graph: onnx.GraphProto) -> None:

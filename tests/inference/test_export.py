@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from rasid.data.errors import DataError
 from rasid.inference.batches import Batch
 from rasid.inference.export import export_onnx
 from rasid.inference.loading import load_network
-from rasid.inference.quantise import SmoothedLinear, halve_embeddings, smooth
+from rasid.inference.merge import CONSTANTS
+from rasid.inference.quantise import SmoothedLinear, halve_embeddings, quantise_weights, smooth
 from rasid.inference.runtime.graph import FILE, find_graph
 from rasid.inference.runtime.onnx import OnnxRuntime
 from rasid.inference.runtime.torch import TorchRuntime
@@ -103,6 +105,30 @@ def test_smoothing_changes_nothing_in_float32() -> None:
     assert isinstance(net[2], SmoothedLinear)
     torch.testing.assert_close(net(values), before, rtol=1e-4, atol=1e-4)
     assert float((values * net[0].inverse).abs().amax((0, 1)).max()) < 50
+
+
+def test_a_token_gets_the_same_beside_any_others(exported: Path) -> None:
+    """Or an article would be tagged in another way alone, in a shard and on a cluster."""
+    runtime, alone, crowd = OnnxRuntime(exported / FILE, threads=1), batch(1, 20, 3), batch(6, 20, 3)
+    for field in fields(Batch):
+        getattr(crowd, field.name)[2] = getattr(alone, field.name)[0]
+    found, wanted = runtime(crowd), runtime(alone)
+    for name in wanted.keys() - set(CONSTANTS):
+        np.testing.assert_allclose(found[name][2], wanted[name][0], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("rows", [1, 6, 7])
+def test_no_two_weights_in_a_row_overflow_16_bits(rows: int) -> None:
+    weights = np.random.default_rng(0).normal(size=(rows, 500)).astype(np.float32)
+    weights[:, 0] = 0.0
+    weights[:, 1] = 1.0
+    whole, steps = quantise_weights(weights)
+    pairs = np.pad(whole, ((0, rows % 2), (0, 0))).astype(np.int64).reshape(-1, 2, 500)
+    for states in np.array([[255, 255], [255, 0], [0, 255]]):
+        sums = np.einsum("k,pkn->pn", states, pairs)
+        assert sums.max() <= 2**15 - 1 and sums.min() >= -(2**15)
+    assert np.abs(whole * steps - weights).max() <= steps.max() / 2 + 1e-6
+    assert np.abs(whole.astype(int)).max() > 100
 
 
 def test_the_command_writes_the_graph_into_the_folder(model_folder: Path, tmp_path: Path) -> None:
