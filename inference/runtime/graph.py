@@ -38,8 +38,6 @@ def find_graph(folder: Path) -> Path:
         return shipped
     if not (folder / WEIGHTS).is_file():
         raise DataError(f"the model could not be loaded: {fault}, and no {WEIGHTS}", source=str(folder))
-    if shipped.is_file():
-        _warn(f"{folder}: {fault} and is not used; `rasid export {folder}` makes it anew")
     cached = cache_folder() / graph_name(folder) / FILE
     if not cached.is_file():
         try:
@@ -48,6 +46,8 @@ def find_graph(folder: Path) -> Path:
             raise DataError(
                 f"the graph could not be kept: {error.strerror}; RASID_CACHE names another place", source=str(cached)
             ) from None
+    if shipped.is_file():
+        _warn(f"{folder}: {fault} and is not used; `rasid export {folder}` makes it anew")
     return cached
 
 
