@@ -203,7 +203,7 @@ class Training:
             logits = model(*inputs)
             with torch.no_grad():
                 taught = [teacher(*inputs) for teacher in self.teachers]
-        parts = losses(logits, batch)
+        parts = losses(logits, batch, self.config.loss.focus)
         if taught:
             parts = mix(parts, soft_losses(logits, taught, batch), self.config.distil.weight)
         self.accelerator.backward(total(parts, self.config.loss))

@@ -19,7 +19,7 @@ from rasid.inference.windows import plan_windows
 from rasid.train.features import IGNORE, TrainingBatch, collate, to_features
 from rasid.train.losses import LossWeights, losses, span_mean, total
 
-HEADS = tuple(field.name for field in fields(LossWeights))
+HEADS = tuple(field.name for field in fields(LossWeights) if field.name != "focus")
 LOGITS = tuple(field.name for field in fields(Logits))
 TOKENIZER = wordpiece_tokenizer([article.text for article in gold_articles()]).backend_tokenizer
 SURE = 40.0
@@ -236,6 +236,18 @@ def test_the_total_is_weighted() -> None:
     assert float(total(parts, LossWeights(**weights))) == pytest.approx(expected)
     alone = LossWeights(**(dict.fromkeys(HEADS, 0.0) | {"mode": 2.0}))
     assert float(total(parts, alone)) == pytest.approx(2 * float(parts["mode"]))
+
+
+def test_focus_spares_the_types_that_a_sentence_lacks_and_the_network_does_not_see() -> None:
+    labels = batch(gold_articles())
+    logits = random_logits(labels)
+    wanted, present = torch.from_numpy(labels.event), torch.from_numpy(labels.event_mask)
+    seen = torch.sigmoid(logits.event.detach())
+    expected = torch.where(wanted > 0, -seen.log(), -(1 - seen).log() * seen**2).sum(-1)[present].mean()
+    assert values(losses(logits, labels, 2.0))["event"] == pytest.approx(float(expected), rel=1e-5)
+    assert values(losses(logits, labels, 2.0))["event"] < values(losses(logits, labels))["event"]
+    others = {name: value for name, value in values(losses(logits, labels)).items() if name != "event"}
+    assert values(losses(logits, labels, 2.0)).items() >= others.items()
 
 
 def test_losses_of_half_precision_logits_are_single() -> None:
