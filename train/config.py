@@ -215,9 +215,8 @@ def _check(config: TrainConfig, path: Path) -> None:
     if not 0 < config.data.fraction <= 1:
         raise DataError(f"fraction = {config.data.fraction} should lie in (0, 1]", source=str(path))
     _check_distil(config.distil, path)
-    for name, number in (("layers", config.model.layers), ("focus", config.loss.focus)):
-        if number < 0:
-            raise DataError(f"{name} = {number} should be 0 or more", source=str(path))
+    if min(config.model.layers, config.loss.focus) < 0:
+        raise DataError("layers and focus should be 0 or more", source=str(path))
     if not 8 <= config.model.window <= 510:
         raise DataError(f"window = {config.model.window} should lie in 8 … 510", source=str(path))
 
