@@ -138,13 +138,14 @@ def table(runs: Sequence[Run], shipped: TrainConfig) -> str:
         cells = [_spread([run.scores[name] for run in same]) for name in _COLUMNS]
         seeds = ", ".join(str(run.seed) for run in same)
         minutes = f"{statistics.mean(run.minutes for run in same):.0f}"
-        lines.append(f"| {difference or 'as shipped'} | {articles} | {seeds} | {' | '.join(cells)} | {minutes} |")
+        lines.append(f"| {difference or '`rasid-base.toml`'} | {articles} | {seeds} | {' | '.join(cells)} | {minutes} |")
     return "\n".join(lines)
 
 
 def _difference(settings: Mapping[str, Any], usual: Mapping[str, Any]) -> str:
     shown = [
-        f"{name}={_short(value)}"
+        # seeds of one configuration may each begin from another of the same teachers
+        f"{name}={len(value) if name == 'distil.teachers' else _short(value)}"
         for name, value in settings.items()
         if name not in _UNSHOWN and value != usual.get(name, value)
     ]

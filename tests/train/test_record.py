@@ -28,7 +28,7 @@ def rows(runs: list[Run]) -> list[str]:
 
 def test_seeds_of_one_configuration_share_a_line() -> None:
     (line,) = rows([run("a", 0.80), run("b", 0.82, 14), run("c", 0.84, 15)])
-    assert "| as shipped | 82 `abcdef` | 13, 14, 15 |" in line
+    assert "| `rasid-base.toml` | 82 `abcdef` | 13, 14, 15 |" in line
     assert "| 82.0 ± 2.0 |" in line
 
 
@@ -91,7 +91,7 @@ def test_a_run_goes_from_training_into_the_record(tmp_path: Path, encoder_folder
     (found,) = read_ledger(ledger)
     assert (found.name, found.articles, found.seed) == ("one", 1, 13)
     assert len(found.corpus) == 64
-    assert "| as shipped | 1 `" in page.read_text(encoding="utf-8")
+    assert "| `rasid-base.toml` | 1 `" in page.read_text(encoding="utf-8")
 
 
 def test_the_card_names_what_the_encoder_learnt_first(tmp_path: Path, gold: list[Article]) -> None:

@@ -165,7 +165,11 @@ def test_an_encoder_that_is_not_there_is_named(
 def test_the_shipped_configurations_are_whole() -> None:
     folder = Path(__file__).parents[2] / "train" / "configs"
     encoders = {path.name: load_config(path).model.encoder for path in folder.glob("*.toml")}
-    assert encoders == {"rasid-base.toml": "rasid-base", "arabert.toml": "aubmindlab/bert-base-arabertv02"}
+    assert encoders == {
+        "rasid-base.toml": "rasid-base",
+        "distilled.toml": "rasid-base",
+        "arabert.toml": "aubmindlab/bert-base-arabertv02",
+    }
 
 
 def test_the_log_is_json_lines_with_losses(config_file: Path, tmp_path: Path) -> None:
