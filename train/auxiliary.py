@@ -8,7 +8,6 @@ trained from it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,8 +19,9 @@ from numpy.typing import NDArray
 from rasid.data.errors import DataError
 from rasid.data.public import PUBLIC_CORPORA, TaggedSentence, detokenise, longest, read_tagged
 from rasid.inference.loading import backend, special_tokens
-from rasid.inference.model import load_encoder
 from rasid.inference.pieces import to_pieces
+from rasid.train.note import note_of_encoder, write_note
+from rasid.train.setup import load_tokenizer, open_encoder
 from rasid.train.token_tagger import Passage, SharedTagger, fit
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from rasid.train.config import OptimConfig
 
-# What an encoder folder says of the corpora behind it.
-NOTE: Final = "auxiliary.json"
 # Corpora that only ever serve to be scored on.
 BENCHMARKS: Final = frozenset({"anercorp", "cleananercorp"})
 
@@ -52,30 +50,24 @@ def train_auxiliary(
         What is noted beside the encoder: corpora with their titles, sentences and pieces, and how it was trained.
 
     Raises:
-        DataError: where a corpus is unknown, kept for benchmarks, or not there.
+        DataError: where a corpus is unknown, kept for benchmarks, or not there, or the encoder is not.
     """
-    from transformers import AutoTokenizer
-
     for name in corpora:
         if name not in PUBLIC_CORPORA or name in BENCHMARKS:
             known = ", ".join(sorted(set(PUBLIC_CORPORA) - BENCHMARKS))
             raise DataError(f"no corpus to learn from by that name; one of {known}", source=name)
     sentences = {name: list(_read(name, folder)) for name, folder in corpora.items()}
     set_seed(optim.seed)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(encoder, use_fast=True)
-        model = SharedTagger(load_encoder(encoder), {name: len(tags_of(name)) for name in corpora})
-    except (OSError, ValueError) as error:
-        raise DataError(f"no encoder could be loaded: {str(error).splitlines()[0]}", source=encoder) from None
+    tokenizer = load_tokenizer(encoder)
+    model = SharedTagger(open_encoder(encoder), {name: len(tags_of(name)) for name in corpora})
     passages = [p for name in corpora for p in to_passages(name, sentences[name], backend(tokenizer), window)]
     out.mkdir(parents=True, exist_ok=True)
     fit(model, passages, special_tokens(tokenizer), optim, out / "log.jsonl", quiet=quiet)
     model.encoder.save_pretrained(out)
     tokenizer.save_pretrained(out)
-    before = Path(encoder) / NOTE
-    learnt: dict[str, Any] = json.loads(before.read_text(encoding="utf-8")) if before.is_file() else {}
+    learnt = note_of_encoder(encoder)
     note = {
-        "encoder": learnt.get("encoder", Path(encoder).name),
+        **learnt,
         "corpora": learnt.get("corpora", {})
         | {
             name: {
@@ -89,7 +81,7 @@ def train_auxiliary(
         "lr": optim.lr,
         "seed": optim.seed,
     }
-    (out / NOTE).write_text(json.dumps(note, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    write_note(out, note)
     return note
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,8 +12,8 @@ from rasid.data.errors import DataError
 from rasid.data.schema import Article
 from rasid.inference.evaluation.scores import Scores
 from rasid.inference.report.scores import table
-from rasid.train.auxiliary import NOTE
 from rasid.train.config import RASID_BASE, TrainConfig
+from rasid.train.note import name_of, read_note, with_teachers, write_note
 
 # Corpora that stand-off labels may belong to, with the licences of their texts.
 _LICENCES: Final = {
@@ -37,9 +36,9 @@ target and place of each event. Load it with `rasid.inference.tagger.Tagger.from
 
 ## What it learnt from
 
-- Encoder: {encoder}.{auxiliary}
+- Encoder: {encoder}.{before}
 - {articles} labelled articles, {sentences} sentences, {words} words:
-{sources}{teachers}
+{sources}{teachers}{taught}
 - Chosen on {dev_articles} dev articles ({dev_sentences} sentences): the epoch, the thresholds of events and modes and
   the calibration, nothing else.
 
@@ -103,19 +102,20 @@ def write_card(
     facts: RunFacts,
 ) -> None:
     """Write `README.md` into a model folder: what it learnt from, how, and how it scores on the run's dev articles."""
-    note = _read_note(facts.encoder)
+    note = with_teachers(read_note(facts.encoder), config.paths(config.distil.teachers))
     encoder = str(note.get("encoder", config.model.encoder))
     if encoder == RASID_BASE:
         encoder = "rasid-base, intfloat/multilingual-e5-small (MIT) trimmed to Arabic by `rasid train base`"
     text = _TEMPLATE.format(
         name=f"rasid tagger on {config.model.encoder}",
         encoder=encoder,
-        auxiliary=_auxiliary(note),
+        before=_before(note),
         articles=f"{len(train):,}",
         sentences=f"{sum(len(a.sentences) for a in train):,}",
         words=f"{sum(len(a.text.split()) for a in train):,}",
         sources="\n".join(f"  - {line}" for line in _sources(train)),
         teachers=_teachers(config, facts.unlabelled),
+        taught=_taught(note),
         dev_articles=len(dev),
         dev_sentences=sum(len(a.sentences) for a in dev),
         seed=config.optim.seed,
@@ -130,7 +130,7 @@ def write_card(
     )
     (folder / "README.md").write_text(text, encoding="utf-8")
     if note:  # who learns from this model goes on from what it learnt
-        (folder / NOTE).write_text(json.dumps(note, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        write_note(folder, {"encoder": Path(config.model.encoder).name, **note})
 
 
 def write_held_out(folder: Path, parts: Sequence[tuple[str, str]]) -> None:
@@ -153,27 +153,43 @@ def write_held_out(folder: Path, parts: Sequence[tuple[str, str]]) -> None:
     card.write_text(f"{before}{_BEGIN}\n{section}\n{_END}{rest.partition(_END)[2]}", encoding="utf-8")
 
 
-def _read_note(encoder: Path) -> dict[str, Any]:
-    path = encoder / NOTE
-    note: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return note
+def _before(note: Mapping[str, Any]) -> str:
+    """Say what the encoder learnt from before, a line for each time and one for each source."""
+    lines: list[str] = []
+    for said, sources in _steps(note):
+        lines += [f"- It {'then' if lines else 'first'} {said}:", *(f"  - {source}" for source in sources)]
+    return "".join(f"\n{line}" for line in lines)
 
 
-def _auxiliary(note: Mapping[str, Any]) -> str:
-    if not note:
-        return ""
-    lines = [f"  - {c['title']}: {c['sentences']:,} sentences" for c in note["corpora"].values()]
-    how = f"{note['epochs']} epochs, rate {note['lr']}, seed {note['seed']}"
-    head = f"\n- It first learnt the named entities of public corpora, by `rasid train auxiliary` ({how}):"
-    return "\n".join([head, *lines])
+def _taught(note: Mapping[str, Any]) -> str:
+    """Say what the encoders of teachers learnt from before, a line for each that differs."""
+    lines: list[str] = []
+    for entry in note.get("teachers", ()):
+        steps = "; then ".join(f"{said}: {'; '.join(sources)}" for said, sources in _steps(entry["learnt"]))
+        lines.append(f"  - The encoder of {', '.join(entry['names'])} first {steps}.")
+    head = "- What taggers that taught it, or what it began from, had learnt from before:"
+    return "".join(f"\n{line}" for line in (head, *lines)) if lines else ""
+
+
+def _steps(note: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """Yield what an encoder did, in the order of its note, and the sources."""
+    for key, value in note.items():
+        if key == "pretraining":
+            for run in value:
+                how = f"{run['pieces']:,} pieces, {run['epochs']} epochs, rate {run['lr']}, seed {run['seed']}"
+                said = f"read {run['texts']:,} texts by masked language modelling, by `rasid train pretrain` ({how})"
+                yield said, [_LICENCES.get(name, name) for name in run["places"]]
+        if key == "corpora":
+            how = f"{note['epochs']} epochs, rate {note['lr']}, seed {note['seed']}"
+            said = f"learnt the named entities of public corpora, by `rasid train auxiliary` ({how})"
+            yield said, [f"{c['title']}: {c['sentences']:,} sentences" for c in value.values()]
 
 
 def _teachers(config: TrainConfig, unlabelled: int) -> str:
     distil = config.distil
     if not distil.teachers:
         return ""
-    paths = [Path(name) for name in distil.teachers]
-    names = ", ".join(path.parent.name if path.name == "model" else path.name for path in paths)
+    names = ", ".join(name_of(Path(name)) for name in distil.teachers)
     line = f"\n- Its teachers, {len(distil.teachers)} trained taggers ({names}): {distil.weight} of the loss."
     if not unlabelled:
         return line

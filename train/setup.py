@@ -45,6 +45,18 @@ def load_tokenizer(path: str) -> PreTrainedTokenizerBase:
         raise DataError(f"no tokenizer could be loaded: {str(error).splitlines()[0]}", source=path) from None
 
 
+def open_encoder(path: str) -> PreTrainedModel:
+    """Return a pretrained encoder, or that of a trained tagger, in float32.
+
+    Raises:
+        DataError: where there is none.
+    """
+    try:
+        return load_encoder(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"no encoder could be loaded: {str(error).splitlines()[0]}", source=path) from None
+
+
 def new_model(config: TrainConfig, encoder_path: str) -> RasidModel:
     """Return the encoder with fresh heads; or, where a teacher is to begin from, that tagger with its heads.
 
@@ -60,7 +72,7 @@ def new_model(config: TrainConfig, encoder_path: str) -> RasidModel:
             )
         encoder = model.encoder
     else:
-        encoder = _load_encoder(encoder_path)
+        encoder = open_encoder(encoder_path)
     longest = encoder.config.max_position_embeddings - 2
     if config.model.window > longest:
         raise DataError(f"window = {config.model.window}, and the encoder reads {longest}", source=encoder_path)
@@ -109,10 +121,3 @@ def keep_layers(encoder: PreTrainedModel, count: int) -> None:
     del stacks[0][:]
     stacks[0].extend(kept)
     encoder.config.num_hidden_layers = count
-
-
-def _load_encoder(path: str) -> PreTrainedModel:
-    try:
-        return load_encoder(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"no encoder could be loaded: {str(error).splitlines()[0]}", source=path) from None

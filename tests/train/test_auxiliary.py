@@ -11,8 +11,9 @@ from tokenizers import Tokenizer
 
 from rasid.data.public import PUBLIC_CORPORA, TaggedSentence
 from rasid.inference.model import load_encoder
-from rasid.train.auxiliary import NOTE, tags_of, to_passages
+from rasid.train.auxiliary import tags_of, to_passages
 from rasid.train.cli import main
+from rasid.train.note import NOTE
 from tests.conftest import gold_articles, wordpiece_tokenizer
 
 TEXT = "و O\nب O\nمدينة O\nجاسم B-Population-Center\nوجهاء B-Group\nالمدينة I-Group\n\nقوات B-Government\n\n"

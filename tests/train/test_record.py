@@ -96,8 +96,8 @@ def test_a_run_goes_from_training_into_the_record(tmp_path: Path, encoder_folder
 
 def test_the_card_names_what_the_encoder_learnt_first(tmp_path: Path, gold: list[Article]) -> None:
     from rasid.inference.evaluation.scores import score
-    from rasid.train.auxiliary import NOTE
     from rasid.train.card import RunFacts, write_card
+    from rasid.train.note import NOTE
 
     corpora = {"aqmar": {"title": "AQMAR (2012), CC BY-SA 3.0", "sentences": 1234, "pieces": 9}}
     note = {"encoder": "rasid-base", "corpora": corpora, "epochs": 2, "lr": 0.1, "seed": 5}
