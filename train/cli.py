@@ -119,16 +119,24 @@ _ENCODER = click.option(
 )
 
 
-def _rates(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of `OptimConfig` that commands without a configuration file share."""
-    for option in (
-        click.option("--seed", default=13, show_default=True),
-        click.option("--batch-tokens", default=1024, show_default=True, help="The most tokens of a padded batch."),
-        click.option("--head-lr", default=3e-3, show_default=True, help="Peak rate of the new layers."),
-        click.option("--lr", default=3e-4, show_default=True, help="Peak rate of the encoder's top layer."),
-    ):
-        command = option(command)
-    return command
+def _rates(
+    lr: float = 3e-4, head_lr: float = 3e-3, batch_tokens: int = 1024
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that adds the options of `OptimConfig` that commands without a configuration file share."""
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for option in (
+            click.option("--seed", default=13, show_default=True),
+            click.option(
+                "--batch-tokens", default=batch_tokens, show_default=True, help="The most tokens of a padded batch."
+            ),
+            click.option("--head-lr", default=head_lr, show_default=True, help="Peak rate of the new layers."),
+            click.option("--lr", default=lr, show_default=True, help="Peak rate of the encoder's top layer."),
+        ):
+            command = option(command)
+        return command
+
+    return add
 
 
 @train_group.command()
@@ -137,7 +145,7 @@ def _rates(command: Callable[..., None]) -> Callable[..., None]:
 @_ENCODER
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the result. Default: runs/benchmark-NAME.")
 @click.option("--epochs", default=8, show_default=True)
-@_rates
+@_rates()
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def benchmark(name: str, folder: Path, encoder: str, out: Path | None, quiet: bool, **rates: Any) -> None:  # noqa: ANN401
     """Score the encoder as a plain tagger of named entities on anercorp or cleananercorp, which FOLDER holds.
@@ -162,7 +170,7 @@ def benchmark(name: str, folder: Path, encoder: str, out: Path | None, quiet: bo
 @_ENCODER
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the encoder to write.")
 @click.option("--epochs", default=3, show_default=True)
-@_rates
+@_rates()
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def auxiliary(corpora: tuple[str, ...], encoder: str, out: Path, quiet: bool, **rates: Any) -> None:  # noqa: ANN401
     """Teach the encoder the named entities of public corpora first: newsfane, wojood-sample, aqmar, idrisi-ra.
@@ -183,6 +191,50 @@ def auxiliary(corpora: tuple[str, ...], encoder: str, out: Path, quiet: bool, **
         places[name] = Path(folder)
     train_auxiliary(places, _encoder(encoder, out), OptimConfig(**rates), out, quiet=quiet)
     click.echo(f"the encoder is in {out}")
+
+
+@train_group.command()
+@click.argument("texts", nargs=-1, required=True, metavar="TEXTS…", type=click.Path(path_type=Path))
+@_ENCODER
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the encoder to write.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="JSON lines, whole or stand-off, whose texts are not read: those that evaluate. May be given again.",
+)
+@click.option("--epochs", default=5, show_default=True, type=click.IntRange(min=1))
+@_rates(lr=2e-4, head_lr=1e-3, batch_tokens=16384)
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def pretrain(
+    texts: tuple[Path, ...],
+    encoder: str,
+    out: Path,
+    exclude: tuple[Path, ...],
+    quiet: bool,
+    **rates: Any,  # noqa: ANN401
+) -> None:
+    """Teach the encoder to guess hidden words of texts first: folders and files of .txt, .jsonl and .jsonl.gz.
+
+    No labels are needed. It takes minutes on a GPU and hours on a CPU, where less memory goes with a smaller
+    --batch-tokens. A configuration then names OUT as its encoder.
+
+    Texts that a model is to be judged by should not be read, here those of the project's dev and test files:
+
+    \b
+    Example: rasid train pretrain my-texts data/corpus/train.jsonl --out runs/rasid-read \\
+        --exclude data/corpus/dev.jsonl --exclude data/corpus/test.jsonl \\
+        --exclude data/real/dev.jsonl --exclude data/evaluation/real-dev.jsonl
+    """
+    from dataclasses import replace
+
+    from rasid.train.pretrain import RECIPE
+    from rasid.train.pretrain import pretrain as teach
+
+    note = teach(texts, _encoder(encoder, out), out, replace(RECIPE, **rates), exclude=exclude, quiet=quiet)
+    run = note["pretraining"][-1]
+    click.echo(f"{run['texts']:,} texts read, {run['excluded']:,} excluded; the encoder is in {out}")
 
 
 def _encoder(name: str, place: Path) -> str:
