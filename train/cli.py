@@ -120,7 +120,7 @@ _ENCODER = click.option(
 
 
 def _rates(
-    lr: float = 3e-4, head_lr: float = 3e-3, batch_tokens: int = 1024
+    lr: float = 3e-4, head_lr: float = 3e-3, batch_tokens: int = 1024, layers: str = "of the encoder's top layer"
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that adds the options of `OptimConfig` that commands without a configuration file share."""
 
@@ -131,7 +131,7 @@ def _rates(
                 "--batch-tokens", default=batch_tokens, show_default=True, help="The most tokens of a padded batch."
             ),
             click.option("--head-lr", default=head_lr, show_default=True, help="Peak rate of the new layers."),
-            click.option("--lr", default=lr, show_default=True, help="Peak rate of the encoder's top layer."),
+            click.option("--lr", default=lr, show_default=True, help=f"Peak rate {layers}."),
         ):
             command = option(command)
         return command
@@ -205,20 +205,22 @@ def auxiliary(corpora: tuple[str, ...], encoder: str, out: Path, quiet: bool, **
     help="JSON lines, whole or stand-off, whose texts are not read: those that evaluate. May be given again.",
 )
 @click.option("--epochs", default=5, show_default=True, type=click.IntRange(min=1))
-@_rates(lr=2e-4, head_lr=1e-3, batch_tokens=16384)
+@_rates(lr=2e-4, head_lr=1e-3, batch_tokens=16384, layers="of the encoder")
+@click.option("--restart", is_flag=True, help="Begin anew where a run was begun; without it the run goes on.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def pretrain(
     texts: tuple[Path, ...],
     encoder: str,
     out: Path,
     exclude: tuple[Path, ...],
+    restart: bool,
     quiet: bool,
     **rates: Any,  # noqa: ANN401
 ) -> None:
     """Teach the encoder to guess hidden words of texts first: folders and files of .txt, .jsonl and .jsonl.gz.
 
     No labels are needed. It takes minutes on a GPU and hours on a CPU, where less memory goes with a smaller
-    --batch-tokens. A configuration then names OUT as its encoder.
+    --batch-tokens; a run that was cut off goes on from its last epoch. A configuration then names OUT as its encoder.
 
     Texts that a model is to be judged by should not be read, here those of the project's dev and test files:
 
@@ -232,7 +234,8 @@ def pretrain(
     from rasid.train.pretrain import RECIPE
     from rasid.train.pretrain import pretrain as teach
 
-    note = teach(texts, _encoder(encoder, out), out, replace(RECIPE, **rates), exclude=exclude, quiet=quiet)
+    optim = replace(RECIPE, **rates)
+    note = teach(texts, _encoder(encoder, out), out, optim, exclude=exclude, resume=not restart, quiet=quiet)
     run = note["pretraining"][-1]
     click.echo(f"{run['texts']:,} texts read, {run['excluded']:,} excluded; the encoder is in {out}")
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,20 +20,22 @@ import numpy as np
 import torch
 from accelerate.utils import set_seed
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
 from rasid.data.errors import DataError
 from rasid.data.sources import text_digests
-from rasid.data.standoff import index_texts
+from rasid.data.standoff import digest, index_texts
 from rasid.inference.batches import Special, by_length
 from rasid.inference.loading import backend, special_tokens
 from rasid.inference.pieces import to_pieces
+from rasid.train.checkpoint import drop_checkpoints, find_checkpoint, read_state, weights_of, write_checkpoint
 from rasid.train.config import OptimConfig
 from rasid.train.features import IGNORE
 from rasid.train.note import note_of_encoder, write_note
-from rasid.train.optim import make_optimizer, set_rate
+from rasid.train.optim import make_optimizer, optimizer_tensors, restore_optimizer, set_rate
 from rasid.train.setup import load_tokenizer, open_encoder
 
 if TYPE_CHECKING:
@@ -109,6 +111,7 @@ def pretrain(
     *,
     exclude: Iterable[Path] = (),
     window: int = 254,
+    resume: bool = True,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Teach an encoder to guess hidden words of texts and write it to a folder.
@@ -120,13 +123,15 @@ def pretrain(
         optim: how to train; all but `average`, `patience`, `evaluate_from` and `precision` is used.
         exclude: JSON-lines files, whole or stand-off, whose texts are not read.
         window: the most pieces of a text that are read together.
+        resume: go on from the last whole epoch of a run in `out` that was cut off; False begins anew.
         quiet: without a progress bar.
 
     Returns:
         What is noted beside the encoder: all that it learnt from, and how.
 
     Raises:
-        DataError: where a place or the encoder is not there, the tokenizer has no mask token, or no text is left.
+        DataError: where a place or the encoder is not there, the tokenizer has no mask token, no text is left, or the
+            run to be resumed was begun otherwise.
     """
     texts, left_out = read_texts(places, exclude)
     set_seed(optim.seed)
@@ -142,7 +147,10 @@ def pretrain(
         )
     chunks = [chunk for own in read for chunk in own]
     out.mkdir(parents=True, exist_ok=True)
-    fit(model, chunks, special_tokens(tokenizer), vocabulary, optim, out / "log.jsonl", quiet=quiet)
+    if not resume:
+        drop_checkpoints(out)
+    begun = {"encoder": encoder, "window": window, "texts": digest("".join(map(digest, texts))), **asdict(optim)}
+    fit(model, chunks, special_tokens(tokenizer), vocabulary, optim, out, begun, quiet=quiet)
     model.encoder.save_pretrained(out)
     tokenizer.save_pretrained(out)
     note = note_of_encoder(encoder)
@@ -158,6 +166,7 @@ def pretrain(
     }
     note["pretraining"] = [*note.get("pretraining", ()), own_note]
     write_note(out, note)
+    drop_checkpoints(out)
     return note
 
 
@@ -230,11 +239,14 @@ def fit(
     special: Special,
     vocabulary: Vocabulary,
     optim: OptimConfig,
-    log: Path,
+    out: Path,
+    begun: Mapping[str, Any],
     *,
     quiet: bool,
 ) -> None:
     """Train on chunks, whose hidden words are others in each epoch, on a GPU where there is one.
+
+    Each epoch ends with a checkpoint, and what was cut off goes on from the last one.
 
     Args:
         model: trained in place, and on the CPU again at the end.
@@ -242,16 +254,25 @@ def fit(
         special: ids of the tokens that frame and pad a chunk.
         vocabulary: what words are hidden behind.
         optim: how to train.
-        log: a file that gets a line with the loss every few steps and after each epoch.
+        out: a folder for checkpoints, and for `log.jsonl`, a line with the loss every few steps and after each epoch.
+        begun: what the run is of; a checkpoint of another is not gone on from.
         quiet: without a progress bar.
+
+    Raises:
+        DataError: where the checkpoint in the folder is of another run.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     # as if evaluated, for that is without dropout in encoders of every kind: there is more to read than is learnt
     model.to(device).eval()
     optimizer = make_optimizer(model, optim)
-    log.unlink(missing_ok=True)
-    step, running = 0, 0.0
-    for epoch in range(optim.epochs):
+    log = out / "log.jsonl"
+    first, step, running = 0, 0, 0.0
+    if last := find_checkpoint(out):
+        first, step, running = _restore(last, begun, model, optimizer)
+    else:
+        log.unlink(missing_ok=True)
+    for epoch in range(first, optim.epochs):
+        # every epoch draws from its own seed, so that a resumed run goes the way of an uninterrupted one
         rng = np.random.default_rng([optim.seed, epoch])
         groups = _groups(chunks, optim.batch_tokens, rng)
         total = 0.0
@@ -267,7 +288,21 @@ def fit(
                 bar.set_postfix(loss=f"{running:.2f}", refresh=False)
                 _write(log, {"step": step, "epoch": epoch + 1, "loss": round(running, 4)})
         _write(log, {"epoch": epoch + 1, "mean loss": round(total / len(groups), 4)})
+        tensors = {"model": weights_of(model), "optimizer": optimizer_tensors(optimizer)}
+        write_checkpoint(out, tensors, {"epoch": epoch + 1, "step": step, "loss": running, "begun": begun})
     model.to("cpu")
+
+
+def _restore(
+    last: Path, begun: Mapping[str, Any], model: MaskedLanguageModel, optimizer: torch.optim.Optimizer
+) -> tuple[int, int, float]:
+    """Put a checkpoint's weights and optimiser back and return its epoch, step and running loss."""
+    state = read_state(last)
+    if state["begun"] != begun:
+        raise DataError("this run was begun otherwise; give another --out or --restart", source=str(last))
+    model.load_state_dict(load_file(last / "model.safetensors"))
+    restore_optimizer(optimizer, load_file(last / "optimizer.safetensors"))
+    return int(state["epoch"]), int(state["step"]), float(state["loss"])
 
 
 def _step(model: MaskedLanguageModel, optimizer: torch.optim.Optimizer, arrays: Sequence[Tensor], clip: float) -> float:

@@ -36,6 +36,7 @@ from rasid.train.augment import augment, collect_names
 from rasid.train.average import Average, swapped
 from rasid.train.base import build_from_registry
 from rasid.train.card import RunFacts, write_card
+from rasid.train.checkpoint import drop_checkpoints, find_checkpoint, read_state, weights_of, write_checkpoint
 from rasid.train.config import RASID_BASE, TrainConfig
 from rasid.train.corpus import load_corpus
 from rasid.train.distil import digests, load_teachers, mix, read_unlabelled, soft_losses, tag_unlabelled
@@ -123,11 +124,10 @@ class Training:
         optimizer = make_optimizer(self.model, optim)
         model, optimizer = self.accelerator.prepare(self.model, optimizer)
         average = Average(self.model, optim.average) if optim.average else None
-        if resume and self._has_checkpoint():
-            self._restore(optimizer, average)
+        if resume and (last := find_checkpoint(self.out)):
+            self._restore(last, optimizer, average)
         else:
-            for name in ("last", "last.new", "last.old"):
-                shutil.rmtree(self.out / name, ignore_errors=True)
+            drop_checkpoints(self.out)
             (self.out / "log.jsonl").unlink(missing_ok=True)
             self._log({"begin": {"articles": len(self.corpus.train), "corpus": self.corpus.fingerprint()}})
         while self.progress.epoch < optim.epochs and not self._out_of_patience():
@@ -223,7 +223,7 @@ class Training:
                 value = _choose(scores)
                 if value > progress.best:
                     progress.best, progress.best_epoch = value, progress.epoch
-                    _save_tensors(self.model, self.out / "best.safetensors")
+                    save_file(weights_of(self.model), self.out / "best.safetensors")
             line = {"epoch": progress.epoch, "dev": _brief(scores), "choose": round(value, 4)}
             self._log(line)
         self._checkpoint(optimizer, average)
@@ -249,33 +249,13 @@ class Training:
         return bool(patience and progress.best_epoch and progress.epoch - progress.best_epoch >= patience)
 
     def _checkpoint(self, optimizer: torch.optim.Optimizer, average: Average | None) -> None:
-        fresh, last = self.out / "last.new", self.out / "last"
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir()
-        _save_tensors(self.model, fresh / "model.safetensors")
-        save_file(optimizer_tensors(optimizer), fresh / "optimizer.safetensors")
+        tensors = {"model": weights_of(self.model), "optimizer": optimizer_tensors(optimizer)}
         if average:
-            save_file(average.tensors, fresh / "average.safetensors")
-        state = {**asdict(self.progress), "config": plain_config(self.config)}
-        (fresh / "progress.json").write_text(json.dumps(state), encoding="utf-8")
-        old = self.out / "last.old"
-        shutil.rmtree(old, ignore_errors=True)
-        if last.exists():
-            last.rename(old)
-        fresh.rename(last)
-        shutil.rmtree(old, ignore_errors=True)
+            tensors["average"] = average.tensors
+        write_checkpoint(self.out, tensors, {**asdict(self.progress), "config": plain_config(self.config)})
 
-    def _has_checkpoint(self) -> bool:
-        last = self.out / "last"
-        # cut off between the two renamings: the newest that is whole is the one
-        for name in ("last.new", "last.old"):
-            if not last.exists() and (self.out / name / "progress.json").is_file():
-                (self.out / name).rename(last)
-        return (last / "progress.json").is_file()
-
-    def _restore(self, optimizer: torch.optim.Optimizer, average: Average | None) -> None:
-        last = self.out / "last"
-        state = json.loads((last / "progress.json").read_text(encoding="utf-8"))
+    def _restore(self, last: Path, optimizer: torch.optim.Optimizer, average: Average | None) -> None:
+        state = read_state(last)
         if state.pop("config") != plain_config(self.config):
             raise DataError(
                 "this run was begun with another configuration; give another --out or --restart",
@@ -362,10 +342,6 @@ class _Remembering:
         if name not in self._known:
             self._known[name] = self._runtime(batch)
         return self._known[name]
-
-
-def _save_tensors(model: RasidModel, path: Path) -> None:
-    save_file({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}, path)
 
 
 def plain_config(config: TrainConfig) -> dict[str, Any]:

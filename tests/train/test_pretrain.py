@@ -25,6 +25,7 @@ from rasid.inference.evaluation.scores import score
 from rasid.inference.model import load_encoder
 from rasid.train.auxiliary import train_auxiliary
 from rasid.train.card import RunFacts, write_card
+from rasid.train.checkpoint import write_checkpoint
 from rasid.train.cli import main
 from rasid.train.config import DistilConfig, OptimConfig, TrainConfig
 from rasid.train.features import IGNORE
@@ -168,6 +169,37 @@ def test_the_same_seed_gives_the_same_encoder(texts: Path, encoder_folder: Path,
     one, two, three = found
     assert all(torch.allclose(one[name], two[name], atol=1e-6) for name in one)
     assert any((one[name] - three[name]).abs().max() > 1e-3 for name in one)
+
+
+def test_a_run_that_was_cut_off_ends_as_if_it_had_not_been(
+    texts: Path, encoder_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(out: Path, tensors: Any, state: Any) -> None:  # noqa: ANN401
+        write_checkpoint(out, tensors, state)
+        if state["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    pretrain([texts], str(encoder_folder), tmp_path / "whole", tiny(3), quiet=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("rasid.train.pretrain.write_checkpoint", cut)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain([texts], str(encoder_folder), tmp_path / "cut", tiny(3), quiet=True)
+    with pytest.raises(DataError, match="begun otherwise"):
+        pretrain([texts], str(encoder_folder), tmp_path / "cut", tiny(4), quiet=True)
+    pretrain([texts], str(encoder_folder), tmp_path / "cut", tiny(3), quiet=True)
+    assert log_of(tmp_path / "cut") == log_of(tmp_path / "whole")
+    left, right = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "cut"))
+    assert all(torch.allclose(left[name], right[name], atol=1e-6) for name in left)
+    assert not (tmp_path / "cut" / "last").exists()
+
+
+def test_a_run_can_be_begun_anew(texts: Path, encoder_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    write_checkpoint(out, {}, {"epoch": 1, "step": 1, "loss": 1.0, "begun": {}})
+    rest = ("--encoder", encoder_folder, "--out", out, "--epochs", 1, "--quiet")
+    assert "--restart" in invoke(texts, *rest)[1]
+    assert invoke(texts, *rest, "--restart")[0] == 0
 
 
 def test_a_tokenizer_without_a_mask_is_refused(texts: Path, encoder_folder: Path, tmp_path: Path) -> None:
