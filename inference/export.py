@@ -10,13 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rasid.data.errors import DataError, needs
-from rasid.data.sample_texts import sample_articles
-from rasid.inference.batches import by_length, make_batch
-from rasid.inference.loading import load_network, open_folder
+from rasid.inference.loading import load_network
 from rasid.inference.merge import BY_SENTENCE, CONSTANTS
-from rasid.inference.pieces import to_pieces
 from rasid.inference.runtime.graph import stamp
-from rasid.inference.windows import plan_windows
+from rasid.inference.runtime.metadata import GROUP
 
 if TYPE_CHECKING:
     import torch
@@ -25,8 +22,6 @@ if TYPE_CHECKING:
 
 INPUTS: Final = ("input_ids", "attention_mask", "sentence_mask")
 _OPSET: Final = 17
-# Articles that show how large the network's activations are.
-_SAMPLES: Final = 40
 
 
 def export_onnx(folder: Path, out: Path, *, quantise: bool = True) -> None:
@@ -42,13 +37,10 @@ def export_onnx(folder: Path, out: Path, *, quantise: bool = True) -> None:
             cannot be a graph.
     """
     check_packages(folder)
-    from rasid.inference.quantise import quantise_graph, smooth
+    from rasid.inference.quantise import quantise_graph
 
     model = load_network(folder).eval()
     metadata = stamp(folder)
-    layers: list[str] = []
-    if quantise:
-        layers = smooth(model.encoder, lambda: _read_samples(model, folder))
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as place:
         plain, small = Path(place) / "plain.onnx", Path(place) / "small.onnx"
@@ -60,7 +52,7 @@ def export_onnx(folder: Path, out: Path, *, quantise: bool = True) -> None:
                 source=str(folder),
             ) from error
         if quantise:
-            quantise_graph(plain, small, layers)
+            metadata[GROUP] = str(quantise_graph(plain, small))
         made = small if quantise else plain
         _write_metadata(made, metadata)
         made.replace(out)
@@ -84,21 +76,6 @@ def _write_metadata(path: Path, metadata: Mapping[str, str]) -> None:
     model = onnx.load(str(path))
     onnx.helper.set_model_props(model, {**{p.key: p.value for p in model.metadata_props}, **metadata})
     onnx.save(model, str(path))
-
-
-def _read_samples(model: RasidModel, folder: Path) -> None:
-    """Run the network over the package's own articles."""
-    import torch
-
-    found = open_folder(folder)
-    items = []
-    for article in sample_articles(_SAMPLES):
-        pieces = to_pieces(article.text, article.sentences, found.tokenizer)
-        items += [(pieces, window) for window in plan_windows(pieces.lengths.tolist(), found.window)]
-    for group in by_length([len(window) + 2 for _, window in items], 2048):
-        batch = make_batch([items[i] for i in group], found.special)
-        with torch.inference_mode():
-            model(*(torch.from_numpy(getattr(batch, name)) for name in INPUTS))
 
 
 def _trace(model: RasidModel, out: Path) -> None:

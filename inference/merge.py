@@ -19,6 +19,8 @@ _BY_TOKEN: Final = ("actor", "location", "proclitic", "sector", "token_role")
 BY_SENTENCE: Final = ("event", "mode", "event_role", "event_at")
 # Weights that the decoding needs, the same for every window.
 CONSTANTS: Final = ("role_bias", "gap_bias")
+# All that the network puts out.
+HEADS: Final = (*_BY_TOKEN, *BY_SENTENCE, *CONSTANTS)
 
 
 def merge(windows: Sequence[Window], logits: Sequence[WindowLogits], pieces: int, sentences: int) -> Scores | None:

@@ -1,172 +1,95 @@
-"""8-bit weights and activations for a network's matrix products.
+"""An exported graph made small: 8-bit weights, and embeddings in float16.
 
-Weights are int8 with a scale for each output column. Each token's states are divided by the largest of them, quantised
-in steps of 1/127, and the product is multiplied by it again: a scale for each token. So a token's result does not
-depend on what else is in its batch, as it would with a scale for the whole tensor (ONNX Runtime's dynamic
-quantisation), and an article is tagged the same alone, in a shard, or on a cluster.
-
-A few of an encoder's channels are many times as large as the rest and would take the whole range, so before that each
-channel is divided by a factor that the weights are multiplied by: SmoothQuant (Xiao and others, 2023), with the factor
-max|x|^a / max|w|^(1 - a) for each input channel.
+Weights of the encoder's products are int8 with a step for each output column. The states that they are multiplied with
+are quantised by the runtime, while it multiplies (dynamic quantisation, Dettmers and others, "LLM.int8()", 2022, for
+why by token): each token's in groups of inputs that share a step, for a few channels and a few tokens are many times as
+large as the rest. The width of the groups goes with the graph.
 
 Embeddings, the larger half of a small network, are kept in float16, as they are in the checkpoint.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional
 
 if TYPE_CHECKING:
     import onnx
-    from torch.utils.hooks import RemovableHandle
 
-# Of 0.5 to 0.9, what kept the logits of the shipped model nearest to those in float32.
-STRENGTH: Final = 0.8
-_SMALLEST: Final = 1e-5
-# Steps from 0 to 1 that states are quantised in; with as many below, and 0 in the middle of uint8.
-_STATES: Final = 127
-# What the exporter appends to the name of an operator that a layer is run for again.
-_AGAIN: Final = re.compile(r"_\d+$")
+_SMALLEST: Final = 1e-8
+# The widths to choose from; the wider the quicker. 384 divides those of most encoders (384, 768, 1,536, 3,072).
+_GROUPS: Final = (384, 256, 128, 64, 32, 16)
 
 
-class SmoothedLinear(nn.Module):
-    """A linear layer that sees each channel scaled and each token between -1 and 1; its result is the same."""
-
-    def __init__(self, linear: nn.Linear, factors: Tensor) -> None:
-        """Take the weights of `linear`, each input channel times its factor (in,), which is positive."""
-        super().__init__()
-        self.inverse = nn.Parameter(1.0 / factors, requires_grad=False)
-        self.weight = nn.Parameter(linear.weight.detach() * factors, requires_grad=False)
-        self.bias = linear.bias
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Return (…, out) for (…, in)."""
-        scaled = values * self.inverse
-        # the largest without a copy of all in absolute terms, which takes longer
-        largest = torch.maximum(scaled.amax(-1, keepdim=True), -scaled.amin(-1, keepdim=True)).clamp(min=_SMALLEST)
-        result = functional.linear(scaled / largest, self.weight) * largest
-        return result if self.bias is None else result + self.bias
-
-
-def smooth(encoder: nn.Module, read: Callable[[], object], strength: float = STRENGTH) -> list[str]:
-    """Put a `SmoothedLinear` in the place of each linear layer of an encoder.
-
-    Args:
-        encoder: the module to change.
-        read: runs texts through it, which shows how large its channels are.
-        strength: how much of the difference between channels goes to the weights, from 0 to 1.
-
-    Returns:
-        The names of the layers.
-    """
-    largest: dict[str, Tensor] = {}
-    hooks: list[RemovableHandle] = []
-
-    def watch(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        def note(_: nn.Module, values: tuple[Tensor, ...]) -> None:
-            seen = values[0].detach().abs().flatten(0, -2).amax(0)
-            largest[name] = torch.maximum(largest[name], seen) if name in largest else seen
-
-        return note
-
-    layers = {name: module for name, module in encoder.named_modules() if isinstance(module, nn.Linear)}
-    for name, layer in layers.items():
-        hooks.append(layer.register_forward_pre_hook(watch(name)))
-    read()
-    for hook in hooks:
-        hook.remove()
-    # layers that read the same states (queries, keys, values) share factors, so that the states are quantised once
-    readers: dict[bytes, list[str]] = {}
-    for name, seen in largest.items():
-        readers.setdefault(seen.cpu().numpy().tobytes(), []).append(name)
-    for names in readers.values():
-        weights = torch.stack([layers[name].weight.detach().abs().amax(0) for name in names]).amax(0)
-        seen = largest[names[0]].clamp(min=_SMALLEST)
-        factors = seen**strength / weights.clamp(min=_SMALLEST) ** (1.0 - strength)
-        for name in names:
-            above, _, last = name.rpartition(".")
-            setattr(encoder.get_submodule(above), last, SmoothedLinear(layers[name], factors))
-    return list(largest)
-
-
-def quantise_graph(plain: Path, out: Path, layers: Collection[str]) -> None:
-    """Quantise the products of an exported graph's smoothed layers and halve its embeddings.
+def quantise_graph(plain: Path, out: Path) -> int:
+    """Quantise the weights of an exported graph's encoder and halve its embeddings.
 
     Args:
         plain: the graph.
         out: the file to write.
-        layers: what `smooth` returned; the heads, a small share, stay in float32.
+
+    Returns:
+        The width of the groups that the runtime is to quantise states in; 0 where none divides the widths of all
+        weights, and states stay in float32.
     """
     import onnx
 
     model = onnx.load(str(plain))
-    quantise_products(model.graph, {f"/model/encoder/{name}/MatMul".replace("/", ".") for name in layers})
+    widths = quantise_weights_of(model.graph)
     halve_embeddings(model.graph)
-    # of ONNX Runtime's own operators: the standard's take one more pass over each product
-    model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
     onnx.save(model, str(out))
+    return choose_group(widths)
 
 
-def quantise_products(graph: onnx.GraphProto, names: Collection[str]) -> None:
-    """Turn products of states, which lie between -1 and 1, with weights into products of integers.
+def quantise_weights_of(graph: onnx.GraphProto, prefix: str = "/model/encoder/") -> list[int]:
+    """Keep the weights of products in int8, each followed by the operator that makes floats of them.
 
     Args:
         graph: to change.
-        names: of the products; where a layer is run again, the exporter adds a number.
+        prefix: of the names of the products; the heads, a small share, stay in float32.
+
+    Returns:
+        How many inputs each of the weights has.
     """
     from onnx import helper, numpy_helper
 
     tables = {table.name: table for table in graph.initializer}
-    new: dict[str, NDArray[Any]] = {
-        "states_step": np.array(1 / _STATES, dtype=np.float32),
-        "states_zero": np.array(_STATES + 1, dtype=np.uint8),
-    }
-    seen: set[str] = set()
+    new: dict[str, NDArray[Any]] = {}
     nodes: list[onnx.NodeProto] = []
+    widths: list[int] = []
     for node in graph.node:
-        if _AGAIN.sub("", node.name).replace("/", ".") not in names or node.input[1] not in tables:
-            nodes.append(node)
-            continue
-        states, weights = node.input
-        whole, step, quantised = f"{weights}_whole", f"{weights}_step", f"{states}_quantised"
-        if whole not in new:
-            new[whole], new[step] = quantise_weights(numpy_helper.to_array(tables[weights]))
-        if states not in seen:  # layers that read the same states share them
-            seen.add(states)
-            inputs = [states, "states_step", "states_zero"]
-            nodes.append(helper.make_node("QuantizeLinear", inputs, [quantised], f"{node.name}_states"))
-        inputs = [quantised, whole, "states_step", step, "states_zero"]
-        product = helper.make_node("MatMulIntegerToFloat", inputs, node.output, node.name, domain="com.microsoft")
-        nodes.append(product)
+        weights = node.input[1] if node.op_type == "MatMul" else ""
+        if node.name.startswith(prefix) and weights in tables:
+            whole, step, floats = (f"{weights}_{part}" for part in ("whole", "step", "floats"))
+            if whole not in new:  # a layer may be run more than once
+                new[whole], new[step] = quantise_weights(numpy_helper.to_array(tables[weights]))
+                widths.append(len(new[whole]))
+                nodes.append(helper.make_node("DequantizeLinear", [whole, step], [floats], floats, axis=1))
+            node.input[1] = floats
+        nodes.append(node)
     del graph.node[:]
     graph.node.extend(nodes)
     used = {name for node in nodes for name in node.input} | {output.name for output in graph.output}
     kept = [table for table in tables.values() if table.name in used]
     del graph.initializer[:]
     graph.initializer.extend(kept + [numpy_helper.from_array(array, name) for name, array in new.items()])
+    return widths
 
 
 def quantise_weights(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Return weights (in, out) in whole numbers of steps, and the step of each column (out,).
-
-    Processors without VNNI or its like, most of those before 2020, add products of two inputs that follow each other
-    in 16 bits, which hold 255 * 128. So no two weights of one sign may add up to more than 128 steps, or sums would be
-    cut off there and an article tagged in another way. This costs hardly any exactness.
-    """
-    even = np.pad(weights, ((0, len(weights) % 2), (0, 0)))
-    sums = [np.maximum(sign * even, 0)[::2] + np.maximum(sign * even, 0)[1::2] for sign in (1, -1)]
-    # 127, and one for two that are rounded up
-    steps = np.maximum(np.maximum(*sums).max(0), _SMALLEST) / 127
+    """Return weights (in, out) in whole numbers of steps, from -127 to 127, and the step of each column (out,)."""
+    steps = np.maximum(np.abs(weights).max(0), _SMALLEST) / 127
     return np.rint(weights / steps).astype(np.int8), steps.astype(np.float32)
+
+
+def choose_group(widths: Iterable[int]) -> int:
+    """Return the widest group that divides all widths; 0 for none."""
+    common = np.gcd.reduce(list(widths) or [0])
+    return next((group for group in _GROUPS if common and common % group == 0), 0)
 
 
 def halve_embeddings(graph: onnx.GraphProto) -> None:

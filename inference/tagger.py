@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -23,18 +26,49 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 SHIPPED: Final = Path(__file__).parent / "checkpoints" / "rasid-base"
-# Pieces of a padded batch; windows read ahead so that those of like length meet.
-_BATCH_TOKENS: Final = 2048
-_ARTICLES_AT_ONCE: Final = 16
-_CHARACTERS_AT_ONCE: Final = 50_000
+# Articles of which windows of like length share a batch; as many are decoded while the network reads the next.
+_ARTICLES_AT_ONCE: Final = 32
+_CHARACTERS_AT_ONCE: Final = 100_000
 
 
 class Runtime(Protocol):
-    """Whatever turns a batch into logits by head."""
+    """Whatever turns a batch into logits by head.
+
+    Args:
+        batch_tokens: the most tokens of a padded batch that it is given, but for a window that is longer.
+    """
+
+    batch_tokens: int
 
     def __call__(self, batch: Batch) -> dict[str, NDArray[np.float32]]:
         """Return the logits of every head."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Articles that are tagged together, with the sentences, pieces and windows of each."""
+
+    articles: Sequence[Article]
+    sentences: list[list[tuple[int, int]]]
+    pieces: list[Pieces]
+    windows: list[list[Window]]
+
+    @property
+    def items(self) -> list[tuple[Pieces, Window]]:
+        """Return each window with the pieces it is cut from."""
+        return [(p, w) for p, ws in zip(self.pieces, self.windows, strict=True) for w in ws]
+
+
+def _in_chunks(articles: Iterable[str | Article]) -> Iterator[list[Article]]:
+    chunk: list[Article] = []
+    for number, item in enumerate(articles, start=1):
+        chunk.append(Article(id=str(number), text=item) if isinstance(item, str) else item)
+        if len(chunk) == _ARTICLES_AT_ONCE or sum(len(a.text) for a in chunk) >= _CHARACTERS_AT_ONCE:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
 
 
 class Tagger:
@@ -128,24 +162,32 @@ class Tagger:
             Articles with sentences, mentions and events, each with its probability. A text without a letter of any
             script gets its sentences and no labels.
         """
-        chunk: list[Article] = []
-        for number, item in enumerate(articles, start=1):
-            chunk.append(Article(id=str(number), text=item) if isinstance(item, str) else item)
-            if len(chunk) == _ARTICLES_AT_ONCE or sum(len(a.text) for a in chunk) >= _CHARACTERS_AT_ONCE:
-                yield from self._tag_chunk(chunk, min_score)
-                chunk = []
-        yield from self._tag_chunk(chunk, min_score)
+        waiting: deque[tuple[_Chunk, Future[list[WindowLogits]]]] = deque()
+        # the network computes beside the decoding of what it computed before
+        with ThreadPoolExecutor(1) as network:
+            for articles_read in _in_chunks(articles):
+                chunk = self._prepare(articles_read)
+                waiting.append((chunk, network.submit(self._run, chunk.items)))
+                if len(waiting) > 1:
+                    yield from self._decode(*waiting.popleft(), min_score)
+            while waiting:
+                yield from self._decode(*waiting.popleft(), min_score)
 
-    def _tag_chunk(self, articles: list[Article], min_score: float) -> Iterator[Article]:
+    def _prepare(self, articles: Sequence[Article]) -> _Chunk:
         sentences = [list(a.sentences) or segment(a.text) for a in articles]
         pieces = [to_pieces(a.text, s, self._tokenizer) for a, s in zip(articles, sentences, strict=True)]
         windows = [
             plan_stretches(p.lengths.tolist(), line_starts(a.text, s), self._window)
             for a, s, p in zip(articles, sentences, pieces, strict=True)
         ]
-        logits = self._run([(p, w) for p, ws in zip(pieces, windows, strict=True) for w in ws])
+        return _Chunk(articles, sentences, pieces, windows)
+
+    def _decode(self, chunk: _Chunk, computed: Future[list[WindowLogits]], min_score: float) -> Iterator[Article]:
+        logits = computed.result()
         at = 0
-        for article, spans, piece, own in zip(articles, sentences, pieces, windows, strict=True):
+        for article, spans, piece, own in zip(
+            chunk.articles, chunk.sentences, chunk.pieces, chunk.windows, strict=True
+        ):
             scores = merge(own, logits[at : at + len(own)], len(piece.ids), len(spans))
             at += len(own)
             if scores is None:
@@ -168,7 +210,7 @@ class Tagger:
     def _run(self, items: list[tuple[Pieces, Window]]) -> list[WindowLogits]:
         """Return the logits of each window, in order, padding cut off."""
         out: list[WindowLogits] = [{}] * len(items)
-        for group in by_length([len(window) + 2 for _, window in items], _BATCH_TOKENS):
+        for group in by_length([len(window) + 2 for _, window in items], self._runtime.batch_tokens):
             result = self._runtime(make_batch([items[i] for i in group], self._special))
             for row, index in enumerate(group):
                 out[index] = {name: array if name in CONSTANTS else array[row] for name, array in result.items()}

@@ -138,7 +138,9 @@ def table(runs: Sequence[Run], shipped: TrainConfig) -> str:
         cells = [_spread([run.scores[name] for run in same]) for name in _COLUMNS]
         seeds = ", ".join(str(run.seed) for run in same)
         minutes = f"{statistics.mean(run.minutes for run in same):.0f}"
-        lines.append(f"| {difference or '`rasid-base.toml`'} | {articles} | {seeds} | {' | '.join(cells)} | {minutes} |")
+        lines.append(
+            f"| {difference or '`rasid-base.toml`'} | {articles} | {seeds} | {' | '.join(cells)} | {minutes} |"
+        )
     return "\n".join(lines)
 
 

@@ -81,9 +81,9 @@ def choose_runtime(folder: Path, device: str, precision: str, threads: int | Non
         raise DataError(f"threads = {threads}; one or more are needed to compute")
     choice = resolve(device, precision)
     if choice.precision == "int8":
-        from rasid.inference.runtime.onnx import OnnxRuntime
+        from rasid.inference.runtime.openvino import OpenVinoRuntime
 
-        return OnnxRuntime(find_graph(folder), threads)
+        return OpenVinoRuntime(find_graph(folder), threads)
     from rasid.inference.loading import load_network
 
     model = load_network(folder)

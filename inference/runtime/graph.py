@@ -14,7 +14,7 @@ from rasid.inference.runtime.metadata import read_metadata
 
 FILE: Final = "model.int8.onnx"
 # Of what the export makes; a graph of another is made anew.
-VERSION: Final = 3
+VERSION: Final = 4
 _LOG: Final = logging.getLogger(__name__)
 
 

@@ -7,6 +7,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final
 
+# The key of the number of inputs that share a step where the runtime quantises states; 0 for none.
+GROUP: Final = "rasid.group"
 # Fields of ModelProto and of StringStringEntryProto (onnx.proto).
 _METADATA: Final = 14
 _KEY: Final = 1

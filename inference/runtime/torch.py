@@ -53,6 +53,8 @@ class TorchRuntime:
         """
         self.device = pick_device(device)
         self._half = half
+        # enough to fill a GPU; on a CPU what lies near the processor
+        self.batch_tokens = 512 if self.device.type == "cpu" else 16_384
         self._model = model
         if threads is not None:
             torch.set_num_threads(threads)

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-_PACKAGES: Final = ("torch", "transformers", "tokenizers", "onnxruntime", "numpy", "camel-tools")
+_PACKAGES: Final = ("torch", "transformers", "tokenizers", "openvino", "numpy", "camel-tools")
 # Articles tagged before the clock starts, and articles on which batch sizes are tried.
 _WARM_UP: Final = 3
 _TRIAL: Final = 16

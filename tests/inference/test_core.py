@@ -72,6 +72,22 @@ def test_a_cpu_tags_without_torch(exported: Path) -> None:
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 
+def test_tagging_reaches_no_network(exported: Path) -> None:
+    """OpenVINO would tell its makers of every import."""
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "events = []\n"
+        "sys.addaudithook(lambda name, _: events.append(name) if name.startswith('socket.') else None)\n"
+        "from rasid.inference.tagger import Tagger\n"
+        f"assert Tagger.from_pretrained(Path({str(exported)!r})).tag([{TEXT!r}])[0].mentions\n"
+        "assert 'openvino' in sys.modules\n"
+        "print(events, [name for name in sys.modules if name.startswith('openvino_telemetry')])\n"
+    )
+    done = python(program)
+    assert (done.returncode, done.stdout.strip()) == (0, "[] []"), done.stderr
+
+
 @pytest.mark.parametrize("command", ["", "tag", "evaluate", "data", "train", "export"])
 def test_help_is_there(command: str) -> None:
     done = core(*command.split(), "--help")

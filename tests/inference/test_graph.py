@@ -17,7 +17,7 @@ from rasid.inference.export import export_onnx
 from rasid.inference.runtime.choose import Choice, choose_runtime, identify, resolve
 from rasid.inference.runtime.graph import FILE, VERSION, find_graph, stamp
 from rasid.inference.runtime.metadata import read_metadata
-from rasid.inference.runtime.onnx import OnnxRuntime
+from rasid.inference.runtime.openvino import OpenVinoRuntime
 from rasid.inference.runtime.torch import TorchRuntime
 
 WEIGHTS = "model.safetensors"
@@ -148,7 +148,7 @@ def test_a_cpu_takes_8_bits_unless_told_otherwise(
     monkeypatch.setattr("rasid.inference.runtime.choose.has_gpu", lambda: False)
     for folder in (model_folder, exported):
         for device in ("auto", "cpu"):
-            assert isinstance(choose_runtime(folder, device, "auto", None), OnnxRuntime)
+            assert isinstance(choose_runtime(folder, device, "auto", None), OpenVinoRuntime)
         assert isinstance(choose_runtime(folder, "cpu", "fp32", None), TorchRuntime)
 
 
