@@ -305,7 +305,8 @@ def card(folder: Path, gold: tuple[Path, ...], texts: tuple[Path, ...]) -> None:
     from rasid.inference.tagger import Tagger
     from rasid.train.card import write_held_out
 
-    tagger = Tagger.from_pretrained(folder, precision="fp32")
+    # as `rasid evaluate` and `rasid tag` run it when nothing is said
+    tagger = Tagger.from_pretrained(folder)
     known = index_texts(*texts)
     parts = []
     for path in gold:

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from rasid.data.sample_texts import sample_files
 from rasid.data.sources import load_labelled
 from rasid.inference.evaluation.scores import score
+from rasid.inference.runtime.graph import FILE, find_graph
 from rasid.inference.tagger import SHIPPED, Tagger
 from rasid.train.cli import main
 
@@ -24,10 +25,15 @@ def shipped() -> Tagger:
 
 def test_it_is_small_and_without_pickle() -> None:
     sizes = {path.name: path.stat().st_size for path in SHIPPED.iterdir()}
-    assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= sizes.keys()
-    assert sum(sizes.values()) < 95e6
+    assert {"config.json", "model.safetensors", FILE, "tokenizer.json", "README.md"} <= sizes.keys()
+    assert max(sizes.values()) < 95e6
+    assert sum(size for name, size in sizes.items() if name != FILE) < 95e6
     assert not any(name.endswith((".bin", ".pt", ".pkl", ".py")) for name in sizes)
     assert "/" not in json.loads((SHIPPED / "config.json").read_text())["encoder"].get("_name_or_path", "")
+
+
+def test_the_graph_was_made_of_the_weights() -> None:
+    assert find_graph(SHIPPED) == SHIPPED / FILE
 
 
 def test_it_reads_a_plain_sentence(shipped: Tagger) -> None:
