@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from rasid.data.jsonl import write_articles
 from rasid.data.markup import read_markup
 from rasid.data.schema import Article
+from rasid.inference.export import export_onnx
 from rasid.inference.loading import load_network, open_folder
 from rasid.inference.model import RasidConfig, RasidModel
+from rasid.inference.runtime.graph import FILE
 from rasid.inference.runtime.torch import TorchRuntime
 from rasid.inference.tagger import Tagger
 
@@ -96,6 +99,15 @@ def model_folder(encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory)
                 parameter.mul_(40.0)
     model.save_pretrained(folder)
     PreTrainedTokenizerFast.from_pretrained(encoder_folder).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exported(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tagger folder with its 8-bit graph beside the weights."""
+    folder = tmp_path_factory.mktemp("exported") / "model"
+    shutil.copytree(model_folder, folder)
+    export_onnx(folder, folder / FILE)
     return folder
 
 

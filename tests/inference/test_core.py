@@ -14,8 +14,6 @@ import pytest
 
 from rasid.data.jsonl import read_articles, write_articles
 from rasid.data.schema import Article
-from rasid.inference.export import export_onnx
-from rasid.inference.runtime.graph import FILE
 
 TEXT = "انسحبت قوات النظام من مدينة جاسم.\nقصف الجيش بلدة سرمين، ما أدى لمقتل 3 مدنيين."
 # As in an environment of the core alone: what extras bring cannot be imported.
@@ -41,14 +39,6 @@ def python(program: str, *args: object) -> subprocess.CompletedProcess[str]:
 
 def core(*args: object) -> subprocess.CompletedProcess[str]:
     return python(WITHOUT + COMMAND, *args)
-
-
-@pytest.fixture(scope="module")
-def exported(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("exported") / "model"
-    shutil.copytree(model_folder, folder)
-    export_onnx(folder, folder / FILE)
-    return folder
 
 
 @pytest.fixture

@@ -34,14 +34,6 @@ def batch(rows: int, tokens: int, sentences: int) -> Batch:
     return Batch(rng.integers(0, 40, (rows, tokens)), attention, masks)
 
 
-@pytest.fixture(scope="module")
-def exported(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("exported") / "model"
-    shutil.copytree(model_folder, folder)
-    export_onnx(folder, folder / FILE)
-    return folder
-
-
 @pytest.mark.parametrize("shape", [(1, 3, 2), (4, 17, 3), (2, 26, 9)])
 def test_the_graph_computes_what_torch_does(model_folder: Path, tmp_path: Path, shape: tuple[int, int, int]) -> None:
     export_onnx(model_folder, tmp_path / "plain.onnx", quantise=False)

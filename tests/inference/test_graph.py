@@ -23,17 +23,10 @@ from rasid.inference.runtime.torch import TorchRuntime
 WEIGHTS = "model.safetensors"
 
 
-@pytest.fixture(scope="module")
-def shipped(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("shipped") / "model"
-    shutil.copytree(model_folder, folder)
-    export_onnx(folder, folder / FILE)
-    return folder
-
-
 @pytest.fixture
-def exported(shipped: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(shipped, tmp_path / "model"))
+def exported(exported: Path, tmp_path: Path) -> Path:
+    """Return a copy of the folder, to change."""
+    return Path(shutil.copytree(exported, tmp_path / "model"))
 
 
 @pytest.fixture
