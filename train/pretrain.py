@@ -37,6 +37,8 @@ from rasid.train.features import IGNORE
 from rasid.train.note import note_of_encoder, write_note
 from rasid.train.optim import make_optimizer, optimizer_tensors, restore_optimizer, set_rate
 from rasid.train.setup import load_tokenizer, open_encoder
+from rasid.train.token_tagger import Passage
+from rasid.train.token_tagger import to_arrays as frame
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -335,14 +337,5 @@ def to_arrays(
     batch: Sequence[Chunk], special: Special, vocabulary: Vocabulary, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return framed ids with words hidden, attention mask and what is to be guessed, each int64 (B, T), padded."""
-    width = max(len(chunk.ids) for chunk in batch) + 2
-    ids = np.full((len(batch), width), special.pad, dtype=np.int64)
-    mask = np.zeros_like(ids)
-    targets = np.full_like(ids, IGNORE)
-    for row, chunk in enumerate(batch):
-        length = len(chunk.ids)
-        inputs, wanted = mask_words(chunk.ids, chunk.words, vocabulary, rng)
-        ids[row, : length + 2] = [special.first, *inputs, special.last]
-        mask[row, : length + 2] = 1
-        targets[row, 1 : length + 1] = wanted
-    return torch.from_numpy(ids), torch.from_numpy(mask), torch.from_numpy(targets)
+    hidden = [mask_words(chunk.ids, chunk.words, vocabulary, rng) for chunk in batch]
+    return frame([Passage("texts", tuple(ids.tolist()), tuple(wanted.tolist())) for ids, wanted in hidden], special)
