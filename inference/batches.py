@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,10 @@ class Batch:
     input_ids: NDArray[np.int64]
     attention_mask: NDArray[np.int64]
     sentence_mask: NDArray[np.bool_]
+
+
+# What the network takes, by name and in its order.
+INPUTS: Final = tuple(field.name for field in fields(Batch))
 
 
 def make_batch(items: Sequence[tuple[Pieces, Window]], special: Special) -> Batch:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rasid.data.errors import DataError, needs
+from rasid.inference.batches import INPUTS
 from rasid.inference.loading import load_network
-from rasid.inference.merge import BY_SENTENCE, CONSTANTS
+from rasid.inference.merge import BY_SENTENCE, CONSTANTS, HEADS
 from rasid.inference.runtime.graph import stamp
 from rasid.inference.runtime.metadata import GROUP
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
     from rasid.inference.model import RasidModel
 
-INPUTS: Final = ("input_ids", "attention_mask", "sentence_mask")
 _OPSET: Final = 17
 
 
@@ -37,24 +35,27 @@ def export_onnx(folder: Path, out: Path, *, quantise: bool = True) -> None:
             cannot be a graph.
     """
     check_packages(folder)
+    import onnx
+
     from rasid.inference.quantise import quantise_graph
 
     model = load_network(folder).eval()
     metadata = stamp(folder)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as place:
-        plain, small = Path(place) / "plain.onnx", Path(place) / "small.onnx"
+        traced, made = Path(place) / "traced.onnx", Path(place) / "made.onnx"
         try:
-            _trace(model, plain)
+            _trace(model, traced)
         except (RuntimeError, TypeError, ValueError) as error:  # which kinds of encoder it takes is PyTorch's to say
             raise DataError(
                 f"the model cannot be exported, though --precision fp32 may run it: {str(error).splitlines()[0]}",
                 source=str(folder),
             ) from error
+        exported = onnx.load(str(traced))
         if quantise:
-            metadata[GROUP] = str(quantise_graph(plain, small))
-        made = small if quantise else plain
-        _write_metadata(made, metadata)
+            metadata[GROUP] = str(quantise_graph(exported.graph))
+        onnx.helper.set_model_props(exported, metadata)
+        onnx.save(exported, str(made))
         made.replace(out)
 
 
@@ -70,20 +71,8 @@ def check_packages(folder: Path) -> None:
         import transformers  # noqa: F401
 
 
-def _write_metadata(path: Path, metadata: Mapping[str, str]) -> None:
-    import onnx
-
-    model = onnx.load(str(path))
-    onnx.helper.set_model_props(model, {**{p.key: p.value for p in model.metadata_props}, **metadata})
-    onnx.save(model, str(path))
-
-
 def _trace(model: RasidModel, out: Path) -> None:
     import torch
-
-    from rasid.inference.model import Logits
-
-    names = [field.name for field in fields(Logits)]
 
     class Flat(torch.nn.Module):
         def __init__(self) -> None:
@@ -92,12 +81,12 @@ def _trace(model: RasidModel, out: Path) -> None:
 
         def forward(self, *arrays: torch.Tensor) -> tuple[torch.Tensor, ...]:
             logits = self.model(*arrays)
-            return tuple(getattr(logits, name) for name in names)
+            return tuple(getattr(logits, name) for name in HEADS)
 
     model.encoder.set_attn_implementation("eager")
     shapes: dict[str, dict[int, str]] = {name: {0: "windows", 1: "tokens"} for name in ("input_ids", "attention_mask")}
     shapes["sentence_mask"] = {0: "windows", 1: "sentences", 2: "tokens"}
-    for name in names:
+    for name in HEADS:
         if name not in CONSTANTS:
             shapes[name] = {0: "windows", 1: "sentences" if name in BY_SENTENCE else "tokens"}
     with warnings.catch_warnings():
@@ -107,7 +96,7 @@ def _trace(model: RasidModel, out: Path) -> None:
             _example(),
             str(out),
             input_names=list(INPUTS),
-            output_names=names,
+            output_names=list(HEADS),
             dynamic_axes=shapes,
             opset_version=_OPSET,
             dynamo=False,

@@ -11,7 +11,6 @@ Embeddings, the larger half of a small network, are kept in float16, as they are
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,23 +24,18 @@ _SMALLEST: Final = 1e-8
 _GROUPS: Final = (384, 256, 128, 64, 32, 16)
 
 
-def quantise_graph(plain: Path, out: Path) -> int:
+def quantise_graph(graph: onnx.GraphProto) -> int:
     """Quantise the weights of an exported graph's encoder and halve its embeddings.
 
     Args:
-        plain: the graph.
-        out: the file to write.
+        graph: to change.
 
     Returns:
         The width of the groups that the runtime is to quantise states in; 0 where none divides the widths of all
         weights, and states stay in float32.
     """
-    import onnx
-
-    model = onnx.load(str(plain))
-    widths = quantise_weights_of(model.graph)
-    halve_embeddings(model.graph)
-    onnx.save(model, str(out))
+    widths = quantise_weights_of(graph)
+    halve_embeddings(graph)
     return choose_group(widths)
 
 

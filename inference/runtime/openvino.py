@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rasid.data.errors import DataError
-from rasid.inference.batches import Batch
+from rasid.inference.batches import INPUTS, Batch
 from rasid.inference.merge import HEADS
 from rasid.inference.runtime.metadata import GROUP, read_metadata
-
-_INPUTS: Final = ("input_ids", "attention_mask", "sentence_mask")
 
 
 class OpenVinoRuntime:
@@ -59,7 +57,7 @@ class OpenVinoRuntime:
 
     def __call__(self, batch: Batch) -> dict[str, NDArray[np.float32]]:
         """Return the logits of every head as float32 arrays, by the names of `Logits`."""
-        arrays = {name: getattr(batch, name) for name in _INPUTS}
+        arrays = {name: getattr(batch, name) for name in INPUTS}
         found = self._request.infer(arrays, share_inputs=True)
         return {head: found[index] for index, head in enumerate(self._heads)}
 
