@@ -9,7 +9,6 @@ into the card of every model trained from it.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -34,6 +33,7 @@ from rasid.inference.pieces import to_pieces
 from rasid.train.checkpoint import drop_checkpoints, find_checkpoint, read_state, weights_of, write_checkpoint
 from rasid.train.config import OptimConfig
 from rasid.train.features import IGNORE
+from rasid.train.log import append_log
 from rasid.train.note import note_of_encoder, write_note
 from rasid.train.optim import make_optimizer, optimizer_tensors, restore_optimizer, set_rate
 from rasid.train.setup import load_tokenizer, open_encoder
@@ -288,8 +288,8 @@ def fit(
             running = 0.98 * running + 0.02 * loss if step > 1 else loss
             if step % _LOG_EVERY == 0:
                 bar.set_postfix(loss=f"{running:.2f}", refresh=False)
-                _write(log, {"step": step, "epoch": epoch + 1, "loss": round(running, 4)})
-        _write(log, {"epoch": epoch + 1, "mean loss": round(total / len(groups), 4)})
+                append_log(log, {"step": step, "epoch": epoch + 1, "loss": round(running, 4)})
+        append_log(log, {"epoch": epoch + 1, "mean loss": round(total / len(groups), 4)})
         tensors = {"model": weights_of(model), "optimizer": optimizer_tensors(optimizer)}
         write_checkpoint(out, tensors, {"epoch": epoch + 1, "step": step, "loss": running, "begun": begun})
     model.to("cpu")
@@ -319,11 +319,6 @@ def _step(model: MaskedLanguageModel, optimizer: torch.optim.Optimizer, arrays: 
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return float(loss.detach())
-
-
-def _write(log: Path, line: dict[str, Any]) -> None:
-    with log.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
 
 
 def _groups(chunks: Sequence[Chunk], budget: int, rng: np.random.Generator) -> list[list[int]]:

@@ -19,7 +19,8 @@ from rasid.data.schema import Article
 from rasid.inference.evaluation.scores import Scores, score
 from rasid.inference.tagger import Tagger
 from rasid.train.config import TrainConfig
-from rasid.train.trainer import plain_config, read_log
+from rasid.train.log import read_log
+from rasid.train.trainer import plain_config
 
 _BEGIN: Final = "<!-- runs: written by `rasid train record` -->"
 _END: Final = "<!-- end of runs -->"

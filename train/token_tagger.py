@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from tqdm.auto import tqdm
 
 from rasid.inference.batches import Special, by_length
 from rasid.train.features import IGNORE
+from rasid.train.log import append_log
 from rasid.train.optim import make_optimizer, set_rate
 
 if TYPE_CHECKING:
@@ -99,8 +99,7 @@ def fit(
             running = 0.98 * running + 0.02 * float(loss.detach()) if step > 1 else float(loss.detach())
             if step % _LOG_EVERY == 0:
                 bar.set_postfix(loss=f"{running:.2f}", refresh=False)
-                with log.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"step": step, "epoch": epoch + 1, "loss": round(running, 4)}) + "\n")
+                append_log(log, {"step": step, "epoch": epoch + 1, "loss": round(running, 4)})
     model.to("cpu")
 
 

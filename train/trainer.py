@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -41,6 +41,7 @@ from rasid.train.config import RASID_BASE, TrainConfig
 from rasid.train.corpus import load_corpus
 from rasid.train.distil import digests, load_teachers, mix, read_unlabelled, soft_losses, tag_unlabelled
 from rasid.train.features import Features, TrainingBatch, collate, plan_epoch, to_features
+from rasid.train.log import append_log
 from rasid.train.losses import losses, total
 from rasid.train.optim import make_optimizer, optimizer_tensors, restore_optimizer, set_rate
 from rasid.train.setup import load_tokenizer, new_model, precision_of
@@ -311,8 +312,7 @@ class Training:
         return max(f1, key=lambda threshold: (round(f1[threshold], 4), -abs(threshold - 0.5)))
 
     def _log(self, line: dict[str, Any]) -> None:
-        with (self.out / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps({**line, "seconds": round(self.progress.seconds, 1)}) + "\n")
+        append_log(self.out / "log.jsonl", {**line, "seconds": round(self.progress.seconds, 1)})
 
     def _hardware(self) -> str:
         if self.accelerator.device.type == "cuda":
@@ -363,10 +363,3 @@ def _choose(scores: Scores) -> float:
 def _brief(scores: Scores) -> dict[str, float]:
     named = {name: round(c.f1, 4) for name, c in scores.counts.items() if not name.startswith("type/")}
     return {**named, "event macro": round(scores.macro, 4)}
-
-
-def read_log(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a run's `log.jsonl`, for plotting."""
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)

@@ -14,7 +14,8 @@ from rasid.data.standoff import to_standoff
 from rasid.inference.evaluation.scores import score
 from rasid.inference.tagger import Tagger
 from rasid.train.config import load_config
-from rasid.train.trainer import Training, read_log
+from rasid.train.log import read_log
+from rasid.train.trainer import Training
 
 
 @pytest.fixture
