@@ -8,7 +8,7 @@ weights are never shipped; the corpora are for benchmarks only.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +24,7 @@ from rasid.inference.batches import Special, by_length
 from rasid.inference.evaluation.counts import Counts, of_sets
 from rasid.inference.loading import backend, special_tokens
 from rasid.inference.model import load_encoder
+from rasid.inference.windows import owners, plan_windows
 from rasid.train.config import OptimConfig
 from rasid.train.features import IGNORE
 from rasid.train.token_tagger import Passage, SharedTagger, fit, to_arrays
@@ -40,15 +41,38 @@ Span = tuple[int, int, str]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A sentence in pieces: their ids, the token of each, and each token's tag (an index into `TAGS`)."""
+    """A sentence in pieces: their ids, and for each token its first piece and its tag (an index into `TAGS`)."""
 
     ids: tuple[int, ...]
-    tokens: tuple[int, ...]
+    firsts: tuple[int, ...]
     tags: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Sentences that may be read together, one after the other.
+
+    Args:
+        ids: of all their pieces.
+        tags: of each piece, an index into `TAGS`; `IGNORE` for all but the first of a token.
+        lengths: the number of pieces of each sentence.
+    """
+
+    ids: NDArray[np.int64]
+    tags: NDArray[np.int64]
+    lengths: tuple[int, ...]
+
+
 def run_benchmark(
-    name: str, folder: Path, encoder: str, optim: OptimConfig, out: Path, *, window: int = 254, quiet: bool = False
+    name: str,
+    folder: Path,
+    encoder: str,
+    optim: OptimConfig,
+    out: Path,
+    *,
+    window: int = 254,
+    context: bool = False,
+    quiet: bool = False,
 ) -> dict[str, Any]:
     """Train on a corpus's training part and score its test parts.
 
@@ -58,7 +82,8 @@ def run_benchmark(
         encoder: a folder or a hub name.
         optim: how to train; `batch_tokens`, rates, epochs and seed are used.
         out: a folder for `benchmark.json`.
-        window: the most pieces of a sentence that are read at once; longer ones are read in parts.
+        window: the most pieces that are read at once; longer sentences are read in parts.
+        context: read sentences with their neighbours in the file, as many as a window holds, not each alone.
         quiet: without a progress bar.
 
     Returns:
@@ -74,17 +99,22 @@ def run_benchmark(
     set_seed(optim.seed)
     tokenizer, special = _tokenizer(encoder)
     model = SharedTagger(load_encoder(encoder), {name: len(TAGS)})
-    examples = [part for s in parts["train"] for part in _parts(to_example(s, tokenizer), window)]
+    texts = to_texts([to_example(s, tokenizer) for s in parts["train"]], context=context)
     out.mkdir(parents=True, exist_ok=True)
-    fit(model, [to_passage(name, e) for e in examples], special, optim, out / "log.jsonl", quiet=quiet)
-    found: dict[str, Any] = {"corpus": name, "encoder": encoder, "seed": optim.seed, "epochs": optim.epochs}
+    fit(model, list(to_passages(name, texts, window)), special, optim, out / "log.jsonl", quiet=quiet)
+    found: dict[str, Any] = {
+        **{"corpus": name, "encoder": encoder, "context": context},
+        **{"seed": optim.seed, "epochs": optim.epochs},
+    }
     for split in TESTS[name]:
-        found[split] = scores_of(
-            [frozenset(s.spans) for s in parts[split]],
-            _predict(
-                model, name, [to_example(s, tokenizer) for s in parts[split]], special, optim.batch_tokens, window
-            ),
-        )
+        examples = [to_example(s, tokenizer) for s in parts[split]]
+        tags = [
+            tag
+            for text in to_texts(examples, context=context)
+            for tag in _predict(model, name, text, special, optim.batch_tokens, window)
+        ]
+        predicted = list(_by_sentence(tags, examples))
+        found[split] = scores_of([frozenset(s.spans) for s in parts[split]], predicted)
     (out / "benchmark.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return found
 
@@ -115,57 +145,62 @@ def to_example(sentence: TaggedSentence, tokenizer: Tokenizer) -> Example:
         tags[first] = TAGS.index(f"B-{kind}")
     unknown = next((i for t in ("<unk>", "[UNK]") if (i := tokenizer.token_to_id(t)) is not None), 0)
     ids: list[int] = []
-    owners: list[int] = []
-    for index, encoding in enumerate(tokenizer.encode_batch(list(sentence.tokens), add_special_tokens=False)):
-        pieces = encoding.ids or [unknown]
-        ids += pieces
-        owners += [index] * len(pieces)
-    return Example(tuple(ids), tuple(owners), tuple(tags))
+    firsts: list[int] = []
+    for encoding in tokenizer.encode_batch(list(sentence.tokens), add_special_tokens=False):
+        firsts.append(len(ids))
+        ids += encoding.ids or [unknown]
+    return Example(tuple(ids), tuple(firsts), tuple(tags))
 
 
-def _parts(example: Example, window: int) -> list[Example]:
-    """Cut a sentence of more than `window` pieces between tokens."""
-    parts: list[Example] = []
-    at = 0
-    while at < len(example.ids):
-        end = min(at + window, len(example.ids))
-        while end < len(example.ids) and end > at + 1 and example.tokens[end] == example.tokens[end - 1]:
-            end -= 1
-        first = example.tokens[at]
-        owners = tuple(token - first for token in example.tokens[at:end])
-        parts.append(Example(example.ids[at:end], owners, example.tags[first : example.tokens[end - 1] + 1]))
-        # only a token's first piece is tagged, so one longer than the window is read as far as it goes
-        at = end + sum(token == example.tokens[end - 1] for token in example.tokens[end:])
-    return parts
+def to_texts(examples: Sequence[Example], *, context: bool) -> list[Text]:
+    """Join sentences into one text, to be read together, or make each a text of its own."""
+    groups = [list(examples)] if context else [[example] for example in examples]
+    texts: list[Text] = []
+    for group in groups:
+        tags = [np.full(len(example.ids), IGNORE, dtype=np.int64) for example in group]
+        for own, example in zip(tags, group, strict=True):
+            own[list(example.firsts)] = example.tags
+        ids = np.array([i for example in group for i in example.ids], dtype=np.int64)
+        texts.append(Text(ids, np.concatenate(tags), tuple(len(example.ids) for example in group)))
+    return texts
 
 
-def _firsts(example: Example) -> NDArray[np.int64]:
-    return np.searchsorted(np.array(example.tokens), np.arange(len(example.tags))).astype(np.int64)
-
-
-def to_passage(corpus: str, example: Example) -> Passage:
-    """Tag the first piece of each token and ask nothing of the others."""
-    tags = np.full(len(example.ids), IGNORE, dtype=np.int64)
-    tags[_firsts(example)] = example.tags
-    return Passage(corpus, example.ids, tuple(tags.tolist()))
+def to_passages(corpus: str, texts: Iterable[Text], window: int) -> Iterator[Passage]:
+    """Cut texts into windows of whole sentences to learn from, each piece in one but for sentences that are longer."""
+    for text in texts:
+        for cut in plan_windows(text.lengths, window, 0.0):
+            at = slice(cut.start, cut.end)
+            yield Passage(corpus, tuple(text.ids[at].tolist()), tuple(text.tags[at].tolist()))
 
 
 @torch.inference_mode()
-def _predict(
-    model: SharedTagger, name: str, examples: Sequence[Example], special: Special, budget: int, window: int
-) -> list[frozenset[Span]]:
+def _predict(model: SharedTagger, name: str, text: Text, special: Special, budget: int, window: int) -> list[int]:
+    """Return the tag of each token of a text, from the window where it has most context."""
     model.eval()
-    parts = [(index, part) for index, example in enumerate(examples) for part in _parts(example, window)]
-    tags: list[list[list[int]]] = [[] for _ in examples]
-    labelled: dict[int, list[int]] = {}
-    for group in by_length([len(part.ids) + 2 for _, part in parts], budget):
-        ids, mask, _ = to_arrays([to_passage(name, parts[i][1]) for i in group], special)
+    windows = plan_windows(text.lengths, window)
+    owner = owners(windows, len(text.ids))
+    found = np.zeros(len(text.ids), dtype=np.int64)
+    for group in by_length([len(cut) + 2 for cut in windows], budget):
+        passages = [
+            Passage(name, tuple(text.ids[c.start : c.end].tolist()), (IGNORE,) * len(c))
+            for c in (windows[i] for i in group)
+        ]
+        ids, mask, _ = to_arrays(passages, special)
         best = model(name, ids, mask).argmax(-1).numpy()
         for row, index in enumerate(group):
-            labelled[index] = best[row, _firsts(parts[index][1]) + 1].tolist()
-    for index, (example, _) in enumerate(parts):
-        tags[example].append(labelled[index])
-    return [frozenset(spans_of([tag for part in found for tag in part])) for found in tags]
+            cut = windows[index]
+            own = np.flatnonzero(owner[cut.start : cut.end] == index)
+            found[cut.start + own] = best[row, own + 1]
+    tags: list[int] = found[text.tags != IGNORE].tolist()
+    return tags
+
+
+def _by_sentence(tags: Sequence[int], examples: Iterable[Example]) -> Iterator[frozenset[Span]]:
+    """Part the tags of consecutive sentences and yield the spans of each."""
+    at = 0
+    for example in examples:
+        yield frozenset(spans_of(tags[at : at + len(example.tags)]))
+        at += len(example.tags)
 
 
 def spans_of(tags: Sequence[int]) -> Iterator[Span]:

@@ -146,8 +146,17 @@ def _rates(
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the result. Default: runs/benchmark-NAME.")
 @click.option("--epochs", default=8, show_default=True)
 @_rates()
+@click.option("--context", is_flag=True, help="Read sentences with their neighbours, not each alone.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def benchmark(name: str, folder: Path, encoder: str, out: Path | None, quiet: bool, **rates: Any) -> None:  # noqa: ANN401
+def benchmark(
+    name: str,
+    folder: Path,
+    encoder: str,
+    out: Path | None,
+    context: bool,
+    quiet: bool,
+    **rates: Any,  # noqa: ANN401
+) -> None:
     """Score the encoder as a plain tagger of named entities on anercorp or cleananercorp, which FOLDER holds.
 
     It is trained on the training part and scored once on each test part; the weights are not kept.
@@ -159,7 +168,7 @@ def benchmark(name: str, folder: Path, encoder: str, out: Path | None, quiet: bo
 
     place = out or Path("runs") / f"benchmark-{name}"
     encoder = _encoder(encoder, place)
-    found = run_benchmark(name, folder, encoder, OptimConfig(**rates), place, quiet=quiet)
+    found = run_benchmark(name, folder, encoder, OptimConfig(**rates), place, context=context, quiet=quiet)
     for part, scores in found.items():
         if isinstance(scores, dict):
             click.echo(f"{part}: " + ", ".join(f"{kind} {100 * value:.1f}" for kind, value in scores.items()))

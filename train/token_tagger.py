@@ -17,6 +17,7 @@ from rasid.inference.batches import Special, by_length
 from rasid.train.features import IGNORE
 from rasid.train.log import append_log
 from rasid.train.optim import make_optimizer, set_rate
+from rasid.train.setup import precision_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from rasid.train.config import OptimConfig
 
 _LOG_EVERY: Final = 10
+# float16 would need its gradients scaled, and whatever has it has bfloat16 or is fast enough without
+_HALF: Final = {"bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +71,12 @@ def fit(
         model: trained in place, and on the CPU again at the end.
         passages: what it learns from.
         special: ids of the tokens that frame and pad a passage.
-        optim: `epochs`, `batch_tokens`, rates, `clip` and `seed` are used.
+        optim: `epochs`, `batch_tokens`, rates, `clip`, `precision` and `seed` are used.
         log: a file that gets a line with the loss every few steps.
         quiet: without a progress bar.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    half = _HALF.get(precision_of(optim.precision, device.type))
     model.to(device)
     # faster than the fused kinds on a CPU
     if device.type == "cpu":
@@ -89,8 +93,9 @@ def fit(
             set_rate(optimizer, (epoch + done / len(groups)) / optim.epochs, optim.warmup)
             batch = [passages[i] for i in groups[group]]
             ids, mask, tags = (array.to(device) for array in to_arrays(batch, special))
-            logits = model(batch[0].corpus, ids, mask)
-            loss = functional.cross_entropy(logits.flatten(0, 1), tags.flatten(), ignore_index=IGNORE)
+            with torch.autocast(device.type, half, enabled=half is not None):
+                logits = model(batch[0].corpus, ids, mask)
+            loss = functional.cross_entropy(logits.float().flatten(0, 1), tags.flatten(), ignore_index=IGNORE)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), optim.clip)
             optimizer.step()

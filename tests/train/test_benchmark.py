@@ -11,9 +11,19 @@ from tokenizers import Tokenizer
 
 from rasid.data.errors import DataError
 from rasid.data.public import PUBLIC_CORPORA, TaggedSentence
-from rasid.train.benchmark import TAGS, Example, _parts, run_benchmark, scores_of, spans_of, to_example
+from rasid.train.benchmark import (
+    TAGS,
+    Example,
+    run_benchmark,
+    scores_of,
+    spans_of,
+    to_example,
+    to_passages,
+    to_texts,
+)
 from rasid.train.cli import main
 from rasid.train.config import OptimConfig
+from rasid.train.features import IGNORE
 
 TEXT = "زار O\nسالم B-PERS\nالكردي I-PERS\nمدينة O\nحلب B-LOC\n\nقالت O\nالأمم B-ORG\nالمتحدة I-ORG\nذلك O\n\n"
 
@@ -53,7 +63,9 @@ def test_an_example_has_its_tags_and_a_piece_for_each_token(tokenizer: Tokenizer
     sentence = TaggedSentence(("سالم", "الكردي", "\u200b", "حلب"), ((0, 2, "PERS"), (3, 4, "LOC")))
     example = to_example(sentence, tokenizer)
     assert [TAGS[tag] for tag in example.tags] == ["B-PERS", "I-PERS", "O", "B-LOC"]
-    assert sorted(set(example.tokens)) == [0, 1, 2, 3]
+    assert len(example.firsts) == len(set(example.firsts)) == 4
+    assert example.firsts[0] == 0
+    assert example.firsts[-1] < len(example.ids)
 
 
 def test_a_type_of_another_corpus_is_named(tokenizer: Tokenizer) -> None:
@@ -61,21 +73,30 @@ def test_a_type_of_another_corpus_is_named(tokenizer: Tokenizer) -> None:
         to_example(TaggedSentence(("حلب",), ((0, 1, "GPE"),)), tokenizer)
 
 
-@given(st.lists(st.integers(1, 4), min_size=1, max_size=12), st.integers(1, 6))
-def test_parts_put_together_are_the_sentence(pieces: list[int], window: int) -> None:
-    tokens = tuple(token for token, count in enumerate(pieces) for _ in range(count))
-    example = Example(tuple(range(len(tokens))), tokens, tuple(token % len(TAGS) for token in range(len(pieces))))
-    parts = _parts(example, window)
-    assert tuple(tag for part in parts for tag in part.tags) == example.tags
-    assert all(len(part.ids) <= window for part in parts)
-    assert all(part.tokens[0] == 0 and part.tokens[-1] == len(part.tags) - 1 for part in parts)
-    if window >= max(pieces):
-        assert tuple(i for part in parts for i in part.ids) == example.ids
+@given(st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=6), min_size=1, max_size=5), st.integers(2, 9))
+@pytest.mark.parametrize("context", [False, True])
+def test_no_token_is_lost_between_passages(context: bool, sentences: list[list[int]], window: int) -> None:
+    examples: list[Example] = []
+    for pieces in sentences:
+        firsts = [sum(pieces[:i]) for i in range(len(pieces))]
+        examples.append(Example(tuple(range(sum(pieces))), tuple(firsts), tuple(i % len(TAGS) for i in firsts)))
+    texts = to_texts(examples, context=context)
+    assert len(texts) == (1 if context else len(sentences))
+    passages = list(to_passages("anercorp", texts, window))
+    assert all(len(passage.ids) == len(passage.tags) <= window for passage in passages)
+    if window >= max(sum(pieces) for pieces in sentences):
+        found = [tag for passage in passages for tag in passage.tags if tag != IGNORE]
+        assert found == [tag for example in examples for tag in example.tags]
 
 
-def test_a_run_learns_and_writes_its_scores(corpus: Path, encoder_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("context", "window"), [(False, 6), (True, 40)])
+def test_a_run_learns_and_writes_its_scores(
+    corpus: Path, encoder_folder: Path, tmp_path: Path, context: bool, window: int
+) -> None:
     optim = OptimConfig(epochs=30, batch_tokens=256, lr=3e-3, head_lr=1e-2)
-    found = run_benchmark("anercorp", corpus, str(encoder_folder), optim, tmp_path / "out", window=6, quiet=True)
+    found = run_benchmark(
+        "anercorp", corpus, str(encoder_folder), optim, tmp_path / "out", window=window, context=context, quiet=True
+    )
     assert found["test"]["micro"] == 1.0
     assert found["test-restored"]["LOC"] == 1.0
     assert json.loads((tmp_path / "out" / "benchmark.json").read_text(encoding="utf-8")) == found
