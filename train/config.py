@@ -108,6 +108,8 @@ class DistilConfig:
     Args:
         teachers: folders of trained models with the same tokenizer; their mean is learnt from. Empty for none.
         weight: of the teachers in the loss; the labels have the rest.
+        states: how much it counts, beside that loss, how far the encoder's states are from the first teacher's, which
+            must be as wide; 0 for not at all.
         begin: begin from the first teacher's weights, heads and all (`layers` of them), not from the encoder.
         texts: folders with texts without labels, which the first teacher tags.
         limit: the most of those texts to take; 0 for all.
@@ -115,6 +117,7 @@ class DistilConfig:
 
     teachers: tuple[str, ...] = ()
     weight: float = 0.5
+    states: float = 0.0
     begin: bool = False
     texts: tuple[str, ...] = ()
     limit: int = 0
@@ -222,9 +225,12 @@ def _check(config: TrainConfig, path: Path) -> None:
 
 
 def _check_distil(distil: DistilConfig, path: Path) -> None:
-    if (distil.begin or distil.texts) and not distil.teachers:
-        raise DataError("[distil] needs `teachers` to begin from or to tag texts", source=str(path))
+    if (distil.begin or distil.texts or distil.states) and not distil.teachers:
+        raise DataError("[distil] needs `teachers` to begin from, to tag texts or for states", source=str(path))
     if not 0 <= distil.weight <= 1:
         raise DataError(f"weight = {distil.weight} should lie in 0 … 1", source=f"{path} [distil]")
-    if distil.limit < 0:
-        raise DataError(f"limit = {distil.limit} should be 0 or more", source=f"{path} [distil]")
+    for name in ("limit", "states"):
+        if getattr(distil, name) < 0:
+            raise DataError(f"{name} = {getattr(distil, name)} should be 0 or more", source=f"{path} [distil]")
+    if distil.states and not distil.weight:
+        raise DataError("`states` needs teachers, and a `weight` of them", source=f"{path} [distil]")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor
@@ -90,6 +90,31 @@ def soft_losses(student: Logits, teachers: Sequence[Logits], labels: TrainingBat
             role_scores(student, spans, pairs), [role_scores(t, spans, pairs) for t in teachers], zero
         )
     return found
+
+
+class States:
+    """The states (B, T, width) that a network's encoder made last, which its heads read."""
+
+    def __init__(self, model: RasidModel) -> None:
+        """Listen to the encoder of a network."""
+        self.last = torch.empty(0)
+        model.encoder.register_forward_hook(self._keep)
+
+    def _keep(self, _: object, __: object, output: Any) -> None:  # noqa: ANN401 - each encoder has its own kind
+        self.last = output.last_hidden_state
+
+
+def state_loss(student: Tensor, teacher: Tensor, attention_mask: Tensor) -> Tensor:
+    """Return which share of the variance of a teacher's states a student's leave unexplained; 0 where they are equal.
+
+    Args:
+        student: (B, T, width).
+        teacher: (B, T, width), of the same tokens.
+        attention_mask: int64 (B, T), 0 where padded.
+    """
+    present = attention_mask.bool()
+    own, wanted = student[present].float(), teacher[present].float()
+    return (own - wanted).square().mean() / (wanted - wanted.mean(0)).square().mean()
 
 
 def _towards(student: Tensor, teachers: Sequence[Tensor], zero: Tensor) -> Tensor:

@@ -39,7 +39,16 @@ from rasid.train.card import RunFacts, write_card
 from rasid.train.checkpoint import drop_checkpoints, find_checkpoint, read_state, weights_of, write_checkpoint
 from rasid.train.config import RASID_BASE, TrainConfig
 from rasid.train.corpus import load_corpus
-from rasid.train.distil import digests, load_teachers, mix, read_unlabelled, soft_losses, tag_unlabelled
+from rasid.train.distil import (
+    States,
+    digests,
+    load_teachers,
+    mix,
+    read_unlabelled,
+    soft_losses,
+    state_loss,
+    tag_unlabelled,
+)
 from rasid.train.features import Features, TrainingBatch, collate, plan_epoch, to_features
 from rasid.train.log import append_log
 from rasid.train.losses import losses, total
@@ -106,6 +115,7 @@ class Training:
         self.model = new_model(config, self.encoder_path)
         teachers = config.paths(config.distil.teachers if config.distil.weight else config.distil.teachers[:0])
         self.teachers = load_teachers(teachers, backend(self.tokenizer), self.accelerator.device)
+        self.states = self._watch_states()
         self.articles = [*self.corpus.train, *self._unlabelled(quiet)]
         self.features = [to_features(a, backend(self.tokenizer)) for a in self.articles]
         self.names = collect_names(self.articles if config.augment else ())
@@ -191,6 +201,14 @@ class Training:
         tagger = Tagger.from_pretrained(self.config.paths(distil.teachers)[0], device, precision="fp32")
         return tag_unlabelled(found, tagger, quiet)
 
+    def _watch_states(self) -> tuple[States, States] | None:
+        if not self.config.distil.states:
+            return None
+        widths = [network.encoder.config.hidden_size for network in (self.model, self.teachers[0])]
+        if widths[0] != widths[1]:
+            raise DataError(f"its states are {widths[1]} wide, the student's {widths[0]}", source="the first teacher")
+        return States(self.model), States(self.teachers[0])
+
     def _batch(
         self, features: Sequence[Features], windows: Sequence[tuple[int, Window]], group: Sequence[int]
     ) -> TrainingBatch:
@@ -207,7 +225,12 @@ class Training:
         parts = losses(logits, batch, self.config.loss.focus)
         if taught:
             parts = mix(parts, soft_losses(logits, taught, batch), self.config.distil.weight)
-        self.accelerator.backward(total(parts, self.config.loss))
+        whole = total(parts, self.config.loss)
+        if self.states:
+            student, teacher = self.states
+            parts["states"] = state_loss(student.last, teacher.last, inputs[1])
+            whole = whole + self.config.distil.states * parts["states"]
+        self.accelerator.backward(whole)
         self.accelerator.clip_grad_norm_(model.parameters(), self.config.optim.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -335,7 +358,7 @@ class _Remembering:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self.batch_tokens = runtime.batch_tokens
+        self.sizes = runtime.sizes
         self._known: dict[bytes, dict[str, NDArray[np.float32]]] = {}
 
     def __call__(self, batch: Batch) -> dict[str, NDArray[np.float32]]:

@@ -18,7 +18,7 @@ from rasid.inference.loading import load_network, open_folder
 from rasid.inference.model import Logits, RasidModel
 from rasid.inference.windows import plan_windows
 from rasid.train.config import TrainConfig, load_config
-from rasid.train.distil import load_teachers, mix, read_unlabelled, soft_losses
+from rasid.train.distil import load_teachers, mix, read_unlabelled, soft_losses, state_loss
 from rasid.train.features import TrainingBatch, collate, to_features
 from rasid.train.setup import keep_layers, new_model
 from rasid.train.trainer import Training
@@ -130,6 +130,7 @@ def config(tmp_path: Path, model_folder: Path, encoder_folder: Path, gold: list[
         evaluate_from = 2
         [distil]
         teachers = ["{model_folder}"]
+        states = 0.5
         begin = true
         texts = ["more"]
         """,
@@ -155,6 +156,39 @@ def test_a_student_begins_where_its_teacher_ended(config: TrainConfig, model_fol
     assert torch.equal(student.encoder.encoder.layer[0].output.dense.weight, last)
 
 
+def test_states_are_as_far_as_the_share_of_variance_that_they_miss() -> None:
+    mask = torch.tensor([[1, 1, 0]])
+    teacher = torch.tensor([[[0.0, 2.0], [2.0, 0.0], [9.0, 9.0]]])
+    assert float(state_loss(teacher, teacher, mask)) == 0
+    assert float(state_loss(torch.ones(1, 3, 2), teacher, mask)) == 1  # their mean explains nothing
+    assert float(state_loss(teacher + torch.tensor([1.0, 0.0]), teacher, mask)) == pytest.approx(0.5)
+
+
+def test_the_states_of_student_and_teacher_come_together(config: TrainConfig, tmp_path: Path) -> None:
+    path = config.folder / "student.toml"
+    found = {}
+    for weight in ("0.0", "2.0"):
+        out = tmp_path / f"run-{weight}"
+        changes = {"distil.states": weight, "distil.weight": "0.5", "optim.epochs": "60", "optim.lr": "3e-3"}
+        Training(load_config(path, changes), out, "cpu").run(quiet=True)
+        teacher = load_network(config.paths(config.distil.teachers)[0])
+        ids = torch.randint(5, 30, (4, 12), generator=torch.Generator().manual_seed(0))
+        mask = torch.ones_like(ids)
+        states = [m.eval().encoder(ids, mask).last_hidden_state for m in (load_network(out / "model"), teacher)]
+        found[weight] = float(state_loss(*states, mask).detach())
+    assert found["2.0"] < found["0.0"]
+
+
+def test_states_of_another_width_are_refused(config: TrainConfig, tmp_path: Path, encoder_folder: Path) -> None:
+    wide = tmp_path / "wide"
+    BertModel(BertConfig.from_pretrained(encoder_folder, hidden_size=16, num_attention_heads=2)).save_pretrained(wide)
+    for file in encoder_folder.glob("tokenizer*"):
+        (wide / file.name).write_bytes(file.read_bytes())
+    changes = {"model.encoder": str(wide), "distil.begin": "false"}
+    with pytest.raises(DataError, match="wide"):
+        Training(load_config(config.folder / "student.toml", changes), tmp_path / "run", "cpu")
+
+
 def test_a_teacher_with_another_vocabulary_is_refused(model_folder: Path) -> None:
     own = open_folder(model_folder).tokenizer
     first, second, *rest = sorted(own.get_vocab(), key=own.token_to_id)
@@ -171,6 +205,8 @@ def test_a_teacher_with_another_vocabulary_is_refused(model_folder: Path) -> Non
         ("distil.teachers", "[]", "teachers"),
         ("distil.weight", "1.5", "weight"),
         ("distil.limit", "-1", "limit"),
+        ("distil.states", "-1", "states"),
+        ("distil.weight", "0.0", "states"),
         ("model.layers", "-1", "layers"),
     ],
 )
