@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rasid.data.errors import DataError
 from rasid.data.schema import Article
-from rasid.inference.batches import Batch, Special, by_length, make_batch
+from rasid.inference.batches import Batch, BatchSizes, Special, make_batch, plan_batches
 from rasid.inference.calibration import NO_CURVES, Curves
 from rasid.inference.decode import decode_article
 from rasid.inference.merge import CONSTANTS, WindowLogits, merge
@@ -35,10 +35,10 @@ class Runtime(Protocol):
     """Whatever turns a batch into logits by head.
 
     Args:
-        batch_tokens: the most tokens of a padded batch that it is given, but for a window that is longer.
+        sizes: of the batches that it is to be given.
     """
 
-    batch_tokens: int
+    sizes: BatchSizes
 
     def __call__(self, batch: Batch) -> dict[str, NDArray[np.float32]]:
         """Return the logits of every head."""
@@ -210,8 +210,9 @@ class Tagger:
     def _run(self, items: list[tuple[Pieces, Window]]) -> list[WindowLogits]:
         """Return the logits of each window, in order, padding cut off."""
         out: list[WindowLogits] = [{}] * len(items)
-        for group in by_length([len(window) + 2 for _, window in items], self._runtime.batch_tokens):
-            result = self._runtime(make_batch([items[i] for i in group], self._special))
+        lengths = [len(window) + 2 for _, window in items]
+        for group, width in plan_batches(lengths, self._runtime.sizes, self._window + 2):
+            result = self._runtime(make_batch([items[i] for i in group], self._special, width))
             for row, index in enumerate(group):
                 out[index] = {name: array if name in CONSTANTS else array[row] for name, array in result.items()}
         return out

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from rasid.data.errors import DataError
-from rasid.inference.batches import Batch
+from rasid.inference.batches import Batch, BatchSizes
 from rasid.inference.model import Logits
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ class TorchRuntime:
         """
         self.device = pick_device(device)
         self._half = half
-        # enough to fill a GPU; on a CPU what lies near the processor
-        self.batch_tokens = 512 if self.device.type == "cpu" else 16_384
+        # enough to fill a GPU, which a call costs much; on a CPU what lies near the processor
+        self.sizes = BatchSizes(512, call=30) if self.device.type == "cpu" else BatchSizes(16_384, call=1_000)
         self._model = model
         if threads is not None:
             torch.set_num_threads(threads)
