@@ -60,6 +60,20 @@ class _Chunk:
         return [(p, w) for p, ws in zip(self.pieces, self.windows, strict=True) for w in ws]
 
 
+class _Source:
+    """Articles as they come; where reading them fails, they end, and the error is kept until the rest is tagged."""
+
+    def __init__(self, articles: Iterable[str | Article]) -> None:
+        self._articles = articles
+        self.error: Exception | None = None
+
+    def __iter__(self) -> Iterator[str | Article]:
+        try:
+            yield from self._articles
+        except Exception as error:
+            self.error = error
+
+
 def _in_chunks(articles: Iterable[str | Article]) -> Iterator[list[Article]]:
     chunk: list[Article] = []
     for number, item in enumerate(articles, start=1):
@@ -161,17 +175,23 @@ class Tagger:
         Yields:
             Articles with sentences, mentions and events, each with its probability. A text without a letter of any
             script gets its sentences and no labels.
+
+        Raises:
+            Exception: what reading the articles raises, once those that were read are tagged.
         """
+        source = _Source(articles)
         waiting: deque[tuple[_Chunk, Future[list[WindowLogits]]]] = deque()
         # the network computes beside the decoding of what it computed before
         with ThreadPoolExecutor(1) as network:
-            for articles_read in _in_chunks(articles):
+            for articles_read in _in_chunks(source):
                 chunk = self._prepare(articles_read)
                 waiting.append((chunk, network.submit(self._run, chunk.items)))
                 if len(waiting) > 1:
                     yield from self._decode(*waiting.popleft(), min_score)
             while waiting:
                 yield from self._decode(*waiting.popleft(), min_score)
+        if source.error:
+            raise source.error
 
     def _prepare(self, articles: Sequence[Article]) -> _Chunk:
         sentences = [list(a.sentences) or segment(a.text) for a in articles]

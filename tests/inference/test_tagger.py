@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -83,6 +84,18 @@ def test_stream_reads_only_a_few_ahead(tagger: Tagger) -> None:
 
     next(iter(tagger.stream(source())))  # type: ignore[arg-type]
     assert read <= 64
+
+
+@pytest.mark.parametrize("count", [1, 40, 100])
+def test_what_was_read_before_a_source_failed_is_tagged(tagger: Tagger, count: int) -> None:
+    def source() -> Iterator[str]:
+        yield from [TEXT] * count
+        raise OSError("the disk is gone")
+
+    stream = tagger.stream(source())
+    assert [next(stream).text for _ in range(count)] == [TEXT] * count
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(stream)
 
 
 def test_min_score_leaves_out_what_is_less_sure(tagger: Tagger) -> None:
