@@ -33,8 +33,10 @@ class OpenVinoRuntime:
         Raises:
             DataError: where the file is no graph.
         """
-        # 512: of 256 to 4,096 the quickest. What is compiled for a number of tokens takes as long as 40 tokens
-        self.sizes = BatchSizes(tokens=512, call=10, multiple=16)
+        # 512: of 256 to 4,096 the quickest. A call costs what 35 tokens do, for its threads wait for each other at
+        # every node; what is compiled for a number of tokens, 40. Streams of a thread each would not wait, but two
+        # that compile for a new shape at once may hang for good (OpenVINO 2026.4, once in some thousand articles).
+        self.sizes = BatchSizes(tokens=512, call=35, multiple=8)
         core = _import_openvino().Core()
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
