@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rasid.data.errors import DataError
 from rasid.inference.batches import INPUTS, Batch, BatchSizes
 from rasid.inference.merge import HEADS
+from rasid.inference.runtime.compiled import compile_graph
 from rasid.inference.runtime.metadata import GROUP, read_metadata
 
 
@@ -24,7 +25,7 @@ class OpenVinoRuntime:
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
-        """Compile the graph.
+        """Compile the graph, or take it from the user's cache where it was compiled before.
 
         Args:
             path: the file that `rasid export` wrote.
@@ -37,7 +38,7 @@ class OpenVinoRuntime:
         # every node; what is compiled for a number of tokens, 40. Streams of a thread each would not wait, but two
         # that compile for a new shape at once may hang for good (OpenVINO 2026.4, once in some thousand articles).
         self.sizes = BatchSizes(tokens=512, call=35, multiple=8)
-        core = _import_openvino().Core()
+        openvino = _import_openvino()
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads or _count_cores(),
@@ -48,7 +49,8 @@ class OpenVinoRuntime:
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": read_metadata(path).get(GROUP, "0"),
         }
         try:
-            self._request = core.compile_model(core.read_model(path), "CPU", settings).create_infer_request()
+            compiled = compile_graph(openvino.Core(), path, settings, openvino.__version__)
+            self._request = compiled.create_infer_request()
         except RuntimeError as error:
             message = next((line for line in str(error).splitlines() if line.strip()), "")
             raise DataError(f"the graph could not be loaded: {message}", source=str(path)) from None
