@@ -102,10 +102,8 @@ def run_benchmark(
     texts = to_texts([to_example(s, tokenizer) for s in parts["train"]], context=context)
     out.mkdir(parents=True, exist_ok=True)
     fit(model, list(to_passages(name, texts, window)), special, optim, out / "log.jsonl", quiet=quiet)
-    found: dict[str, Any] = {
-        **{"corpus": name, "encoder": encoder, "context": context},
-        **{"seed": optim.seed, "epochs": optim.epochs},
-    }
+    found: dict[str, Any] = {"corpus": name, "encoder": encoder, "seed": optim.seed, "epochs": optim.epochs}
+    found["context"] = context
     for split in TESTS[name]:
         examples = [to_example(s, tokenizer) for s in parts[split]]
         tags = [
