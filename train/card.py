@@ -179,6 +179,11 @@ def _steps(note: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
                 how = f"{run['pieces']:,} pieces, {run['epochs']} epochs, rate {run['lr']}, seed {run['seed']}"
                 said = f"read {run['texts']:,} texts by masked language modelling, by `rasid train pretrain` ({how})"
                 yield said, [_LICENCES.get(name, name) for name in run["places"]]
+        if key == "vocabulary":
+            yield (
+                f"was given {value['words']:,} words as pieces, by `rasid train words`, the commonest of",
+                [_LICENCES.get(name, name) for name in value["places"]],
+            )
         if key == "corpora":
             how = f"{note['epochs']} epochs, rate {note['lr']}, seed {note['seed']}"
             said = f"learnt the named entities of public corpora, by `rasid train auxiliary` ({how})"

@@ -1,8 +1,9 @@
 """The note beside an encoder or a model of what taught it before the project's own labels did.
 
 It goes on into the folder, and so the card, of every model trained from there. Its keys stand in the order in which
-they were learnt from: `pretraining` (`rasid train pretrain`), `corpora` (`rasid train auxiliary`) and `teachers`
-(what the encoders of those taggers learnt from that the model, or what it began from, was distilled from).
+they were learnt from: `pretraining` (`rasid train pretrain`), `corpora` (`rasid train auxiliary`), `vocabulary`
+(`rasid train words`) and `teachers` (what the encoders of those taggers learnt from that the model, or what it began
+from, was distilled from).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from rasid.data.errors import DataError
 
 NOTE: Final = "auxiliary.json"
 _TEACHERS: Final = "teachers"
-_LEARNT: Final = frozenset({"pretraining", "corpora"})
+_LEARNT: Final = frozenset({"pretraining", "corpora", "vocabulary"})
 
 
 def read_note(folder: Path) -> dict[str, Any]:
