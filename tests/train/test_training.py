@@ -169,7 +169,6 @@ def test_the_shipped_configurations_are_whole() -> None:
     assert encoders == {
         "rasid-base.toml": "rasid-base",
         "distilled.toml": "rasid-base",
-        "fast.toml": "rasid-base",
         "arabert.toml": "aubmindlab/bert-base-arabertv02",
     }
 
