@@ -191,19 +191,29 @@ def build_encoder(settings: dict[str, Any]) -> PreTrainedModel:
 
 
 def load_encoder(name_or_path: str) -> PreTrainedModel:
-    """Load a pretrained encoder in float32 from a folder or, by name, from the hub; safetensors only.
+    """Load a pretrained encoder, or that of a trained `RasidModel`; see `load_pretrained`."""
+    return encoder_of(load_pretrained(name_or_path))
 
-    Of a trained `RasidModel`, its encoder is taken.
+
+def encoder_of(model: PreTrainedModel) -> PreTrainedModel:
+    """Return the encoder of a `RasidModel`; any other model is one."""
+    return model.encoder if isinstance(model, RasidModel) else model
+
+
+def load_pretrained(name_or_path: str) -> PreTrainedModel:
+    """Load a trained `RasidModel` or a pretrained encoder, from a folder or, by name, from the hub; safetensors only.
+
+    Returns:
+        The model, in float32.
 
     Raises:
         OSError, ValueError: where there is none.
     """
     kind = PretrainedConfig.get_config_dict(name_or_path)[0].get("model_type")
-    encoder: PreTrainedModel
     if kind == RasidConfig.model_type:
-        whole = RasidModel.from_pretrained(name_or_path, use_safetensors=True, dtype=torch.float32)
-        encoder = whole.encoder
-        return encoder
+        whole: RasidModel = RasidModel.from_pretrained(name_or_path, use_safetensors=True, dtype=torch.float32)
+        return whole
+    encoder: PreTrainedModel
     try:
         encoder = AutoModel.from_pretrained(
             name_or_path, use_safetensors=True, dtype=torch.float32, add_pooling_layer=False

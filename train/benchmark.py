@@ -23,10 +23,10 @@ from rasid.data.public import PUBLIC_CORPORA, TaggedSentence, read_tagged
 from rasid.inference.batches import Special, by_length
 from rasid.inference.evaluation.counts import Counts, of_sets
 from rasid.inference.loading import backend, special_tokens
-from rasid.inference.model import load_encoder
 from rasid.inference.windows import owners, plan_windows
 from rasid.train.config import OptimConfig
 from rasid.train.features import IGNORE
+from rasid.train.setup import load_tokenizer, open_encoder
 from rasid.train.token_tagger import Passage, SharedTagger, fit, to_arrays
 
 if TYPE_CHECKING:
@@ -97,8 +97,9 @@ def run_benchmark(
     files = PUBLIC_CORPORA[name].files
     parts = {split: list(_read(folder / files[split])) for split in ("train", *TESTS[name])}
     set_seed(optim.seed)
-    tokenizer, special = _tokenizer(encoder)
-    model = SharedTagger(load_encoder(encoder), {name: len(TAGS)})
+    whole = load_tokenizer(encoder)
+    tokenizer, special = backend(whole), special_tokens(whole)
+    model = SharedTagger(open_encoder(encoder), {name: len(TAGS)})
     texts = to_texts([to_example(s, tokenizer) for s in parts["train"]], context=context)
     out.mkdir(parents=True, exist_ok=True)
     fit(model, list(to_passages(name, texts, window)), special, optim, out / "log.jsonl", quiet=quiet)
@@ -121,16 +122,6 @@ def _read(path: Path) -> Iterator[TaggedSentence]:
     if not path.is_file():
         raise DataError("there is no such file", source=str(path))
     yield from read_tagged(path)
-
-
-def _tokenizer(encoder: str) -> tuple[Tokenizer, Special]:
-    from transformers import AutoTokenizer
-
-    try:
-        found = AutoTokenizer.from_pretrained(encoder, use_fast=True)
-    except (OSError, ValueError) as error:
-        raise DataError(f"no tokenizer could be loaded: {str(error).splitlines()[0]}", source=encoder) from None
-    return backend(found), special_tokens(found)
 
 
 def to_example(sentence: TaggedSentence, tokenizer: Tokenizer) -> Example:

@@ -119,6 +119,16 @@ _ENCODER = click.option(
 )
 
 
+_TEXTS_TO_READ = click.argument("texts", nargs=-1, required=True, metavar="TEXTS…", type=click.Path(path_type=Path))
+_EXCLUDE = click.option(
+    "--exclude",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="JSON lines, whole or stand-off, whose texts are not read: those that evaluate. May be given again.",
+)
+
+
 def _rates(
     lr: float = 3e-4, head_lr: float = 3e-3, batch_tokens: int = 1024, layers: str = "of the encoder's top layer"
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -203,16 +213,10 @@ def auxiliary(corpora: tuple[str, ...], encoder: str, out: Path, quiet: bool, **
 
 
 @train_group.command()
-@click.argument("texts", nargs=-1, required=True, metavar="TEXTS…", type=click.Path(path_type=Path))
+@_TEXTS_TO_READ
 @_ENCODER
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the encoder to write.")
-@click.option(
-    "--exclude",
-    multiple=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="JSON lines, whole or stand-off, whose texts are not read: those that evaluate. May be given again.",
-)
+@_EXCLUDE
 @click.option("--epochs", default=5, show_default=True, type=click.IntRange(min=1))
 @_rates(lr=2e-4, head_lr=1e-3, batch_tokens=16384, layers="of the encoder")
 @click.option("--restart", is_flag=True, help="Begin anew where a run was begun; without it the run goes on.")
@@ -250,21 +254,16 @@ def pretrain(
 
 
 @train_group.command()
-@click.argument("texts", nargs=-1, required=True, metavar="TEXTS…", type=click.Path(path_type=Path))
+@_TEXTS_TO_READ
 @_ENCODER
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the model to write.")
 @click.option("--count", default=16_000, show_default=True, type=click.IntRange(min=1), help="The most words to add.")
-@click.option(
-    "--exclude",
-    multiple=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="JSON lines, whole or stand-off, whose words are not counted: those that evaluate. May be given again.",
-)
+@_EXCLUDE
 def words(texts: tuple[Path, ...], encoder: str, out: Path, count: int, exclude: tuple[Path, ...]) -> None:
     """Give an encoder or a trained tagger the commonest words of texts as pieces: fewer pieces are faster to read.
 
-    What comes out has to be trained on: a configuration names OUT as its encoder, or as the first of its teachers.
+    What comes out has to be trained on: a configuration names OUT as its encoder; or, to keep the heads of a tagger, as
+    its only teacher, with distil.begin = true and distil.weight = 0.
 
     Example: rasid train words my-texts --encoder runs/mine/model --out runs/mine-words
     """

@@ -9,7 +9,7 @@ from torch.nn import ModuleList
 
 from rasid.data.errors import DataError
 from rasid.inference.loading import load_network
-from rasid.inference.model import RasidConfig, RasidModel, load_encoder
+from rasid.inference.model import RasidConfig, RasidModel, encoder_of, load_pretrained
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -51,8 +51,17 @@ def open_encoder(path: str) -> PreTrainedModel:
     Raises:
         DataError: where there is none.
     """
+    return encoder_of(open_pretrained(path))
+
+
+def open_pretrained(path: str) -> PreTrainedModel:
+    """Return a trained tagger, whole, or a pretrained encoder, in float32.
+
+    Raises:
+        DataError: where there is neither.
+    """
     try:
-        return load_encoder(path)
+        return load_pretrained(path)
     except (OSError, ValueError) as error:
         raise DataError(f"no encoder could be loaded: {str(error).splitlines()[0]}", source=path) from None
 
