@@ -84,13 +84,13 @@ def fingerprint(path: Path, names: Sequence[str]) -> str:
     return found.hexdigest()
 
 
-def load_network(path: Path) -> RasidModel:
-    """Load the network of a model folder in float32.
+def load_network(path_or_name: str | Path) -> RasidModel:
+    """Load the network of a model folder in float32; a name that is no place on this machine is looked up on the hub.
 
     Raises:
-        DataError: where there is no such folder, its weights are missing or do not fit, or PyTorch is not installed.
+        DataError: where there is no such model, its weights are missing or do not fit, or PyTorch is not installed.
     """
-    path = find_folder(path)
+    path = find_folder(path_or_name)
     if _read_json(path / "config.json").get("model_type") != "rasid":
         raise DataError("this is no model of rasid's", source=str(path))
     with needs("train", "a network in PyTorch", source=str(path)):

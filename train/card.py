@@ -36,7 +36,7 @@ target and place of each event. Load it with `rasid.inference.tagger.Tagger.from
 
 ## What it learnt from
 
-- Encoder: {encoder}.{before}
+- Encoder: {encoder}.{before}{begun}
 - {articles} labelled articles, {sentences} sentences, {words} words:
 {sources}{teachers}{taught}
 - Chosen on {dev_articles} dev articles ({dev_sentences} sentences): the epoch, the thresholds of events and modes and
@@ -103,13 +103,15 @@ def write_card(
 ) -> None:
     """Write `README.md` into a model folder: what it learnt from, how, and how it scores on the run's dev articles."""
     note = with_teachers(read_note(facts.encoder), config.paths(config.distil.teachers))
-    encoder = str(note.get("encoder", config.model.encoder))
+    named = config.model.encoder if config.model.encoder == RASID_BASE else name_of(Path(config.model.encoder))
+    encoder = str(note.get("encoder", named))
     if encoder == RASID_BASE:
         encoder = "rasid-base, intfloat/multilingual-e5-small (MIT) trimmed to Arabic by `rasid train base`"
     text = _TEMPLATE.format(
         name=f"rasid tagger on {config.model.encoder}",
         encoder=encoder,
         before=_before(note),
+        begun=f"\n- It begins from a trained tagger, heads and all: {named}." if config.model.heads else "",
         articles=f"{len(train):,}",
         sentences=f"{sum(len(a.sentences) for a in train):,}",
         words=f"{sum(len(a.text.split()) for a in train):,}",
@@ -129,8 +131,8 @@ def write_card(
         end=_END,
     )
     (folder / "README.md").write_text(text, encoding="utf-8")
-    if note:  # who learns from this model goes on from what it learnt
-        write_note(folder, {"encoder": Path(config.model.encoder).name, **note})
+    # who learns from this model goes on from what it learnt
+    write_note(folder, {"encoder": named, **note})
 
 
 def write_held_out(folder: Path, parts: Sequence[tuple[str, str]]) -> None:

@@ -262,8 +262,8 @@ def pretrain(
 def words(texts: tuple[Path, ...], encoder: str, out: Path, count: int, exclude: tuple[Path, ...]) -> None:
     """Give an encoder or a trained tagger the commonest words of texts as pieces: fewer pieces are faster to read.
 
-    What comes out has to be trained on: a configuration names OUT as its encoder; or, to keep the heads of a tagger, as
-    its only teacher, with distil.begin = true and distil.weight = 0.
+    What comes out has to be trained on: a configuration names OUT as its encoder, and says heads = true to keep those
+    of a tagger, which may teach what comes of it.
 
     Example: rasid train words my-texts --encoder runs/mine/model --out runs/mine-words
     """

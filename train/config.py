@@ -30,6 +30,7 @@ class ModelConfig:
 
     Args:
         encoder: `rasid-base`, or a folder or hub name: of an encoder, or of a trained tagger, whose encoder is taken.
+        heads: whether to begin with the heads of that tagger too, not with new ones.
         window: the most pieces that the model reads at once.
         role_size: width of the space in which mentions and events meet.
         layers: of the encoder, that many are kept, evenly spaced; 0 for all.
@@ -38,6 +39,7 @@ class ModelConfig:
     """
 
     encoder: str = RASID_BASE
+    heads: bool = False
     window: int = 254
     role_size: int = 128
     layers: int = 0
@@ -106,11 +108,11 @@ class DistilConfig:
     """Whom else it learns from; paths are relative to the configuration file.
 
     Args:
-        teachers: folders of trained models with the same tokenizer; their mean is learnt from. Empty for none.
+        teachers: folders of trained models, whose mean is learnt from; one may have another tokenizer, and is then
+            understood word by word. Empty for none.
         weight: of the teachers in the loss; the labels have the rest.
         states: how much it counts, beside that loss, how far the encoder's states are from the first teacher's, which
             must be as wide; 0 for not at all.
-        begin: begin from the first teacher's weights, heads and all (`layers` of them), not from the encoder.
         texts: folders with texts without labels, which the first teacher tags.
         limit: the most of those texts to take; 0 for all.
     """
@@ -118,7 +120,6 @@ class DistilConfig:
     teachers: tuple[str, ...] = ()
     weight: float = 0.5
     states: float = 0.0
-    begin: bool = False
     texts: tuple[str, ...] = ()
     limit: int = 0
 
@@ -218,15 +219,24 @@ def _check(config: TrainConfig, path: Path) -> None:
     if not 0 < config.data.fraction <= 1:
         raise DataError(f"fraction = {config.data.fraction} should lie in (0, 1]", source=str(path))
     _check_distil(config.distil, path)
-    if min(config.model.layers, config.loss.focus) < 0:
-        raise DataError("layers and focus should be 0 or more", source=str(path))
-    if not 8 <= config.model.window <= 510:
-        raise DataError(f"window = {config.model.window} should lie in 8 … 510", source=str(path))
+    if config.loss.focus < 0:
+        raise DataError("focus should be 0 or more", source=str(path))
+    _check_model(config.model, path)
+
+
+def _check_model(model: ModelConfig, path: Path) -> None:
+    where = f"{path} [model]"
+    if model.layers < 0:
+        raise DataError("layers should be 0 or more", source=where)
+    if model.heads and model.encoder == RASID_BASE:
+        raise DataError("heads = true needs `encoder` to name a trained tagger", source=where)
+    if not 8 <= model.window <= 510:
+        raise DataError(f"window = {model.window} should lie in 8 … 510", source=where)
 
 
 def _check_distil(distil: DistilConfig, path: Path) -> None:
-    if (distil.begin or distil.texts or distil.states) and not distil.teachers:
-        raise DataError("[distil] needs `teachers` to begin from, to tag texts or for states", source=str(path))
+    if (distil.texts or distil.states) and not distil.teachers:
+        raise DataError("[distil] needs `teachers` to tag texts or for states", source=str(path))
     if not 0 <= distil.weight <= 1:
         raise DataError(f"weight = {distil.weight} should lie in 0 … 1", source=f"{path} [distil]")
     for name in ("limit", "states"):

@@ -2,7 +2,8 @@
 
 The teachers' probabilities, averaged, are what the student's are held against, head by head, where there is something
 to say: the pieces of the sentences, the labelled mentions, events and pairs (Hinton, Vinyals and Dean, "Distilling the
-Knowledge in a Neural Network", 2015, at temperature 1). Texts without labels get those of the first teacher.
+Knowledge in a Neural Network", 2015, at temperature 1). A teacher that reads other pieces is understood word by word.
+Texts without labels get those of the first teacher.
 """
 
 from __future__ import annotations
@@ -15,49 +16,31 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rasid.data.errors import DataError
 from rasid.data.schema import Article
 from rasid.data.standoff import digest, index_texts
-from rasid.inference.loading import load_network, open_folder
+from rasid.inference.batches import Batch
 from rasid.inference.model import Logits, RasidModel
 from rasid.inference.records import find_problem
 from rasid.train.features import IGNORE, TrainingBatch
 from rasid.train.losses import mode_loss, role_scores, span_mean
+from rasid.train.views import View
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
     from rasid.inference.tagger import Tagger
 
 # A text of more characters is no article, and would weigh too much.
 _LONGEST: Final = 8000
 
 
-def load_teachers(folders: Sequence[Path], tokenizer: Tokenizer, device: torch.device) -> list[RasidModel]:
-    """Load trained networks to learn from.
-
-    Args:
-        folders: that `rasid train` wrote.
-        tokenizer: the student's, whose vocabulary must be the teachers' too, for they read the same pieces.
-        device: to run them on.
-
-    Raises:
-        DataError: where one cannot be had or reads other pieces.
-    """
-    teachers: list[RasidModel] = []
-    for folder in folders:
-        if open_folder(folder).tokenizer.get_vocab() != tokenizer.get_vocab():
-            raise DataError("the teacher has another vocabulary than the student", source=str(folder))
-        teacher = load_network(folder).eval().requires_grad_(requires_grad=False)
-        torch.nn.Module.to(teacher, device)
-        teachers.append(teacher)
-    return teachers
-
-
-def soft_losses(student: Logits, teachers: Sequence[Logits], labels: TrainingBatch) -> dict[str, Tensor]:
+def soft_losses(student: Logits, taught: Sequence[tuple[Logits, View]], labels: TrainingBatch) -> dict[str, Tensor]:
     """Return how far the student is from the mean of its teachers, head by head, under the names of `LossWeights`.
 
     Each is a cross-entropy against the teachers' probabilities, averaged over the same things as the head's own loss.
+
+    Args:
+        student: what it says of the batch.
+        taught: what each teacher says of it, and how it reads it.
+        labels: the batch as the student reads it.
     """
     device = student.actor.device
 
@@ -68,28 +51,48 @@ def soft_losses(student: Logits, teachers: Sequence[Logits], labels: TrainingBat
     found = {"mention": zero, "proclitic": zero, "event": zero, "sector": zero, "mode": zero, "role": zero}
     for name, head in (("actor", "mention"), ("location", "mention"), ("proclitic", "proclitic")):
         at = tensor(getattr(labels, name)) != IGNORE
-        found[head] = found[head] + _towards(getattr(student, name)[at], [getattr(t, name)[at] for t in teachers], zero)
+        wanted = [_of_tokens(getattr(t, name), view, at, spans=head == "mention") for t, view in taught]
+        found[head] = found[head] + _towards(getattr(student, name)[at], wanted, zero)
     present = tensor(labels.event_mask)
-    wanted = torch.stack([torch.sigmoid(t.event[present].float()) for t in teachers]).mean(0)
-    event = functional.binary_cross_entropy_with_logits(student.event[present].float(), wanted, reduction="none")
+    events_wanted = torch.stack([torch.sigmoid(t.event[present].float()) for t, _ in taught]).mean(0)
+    event = functional.binary_cross_entropy_with_logits(student.event[present].float(), events_wanted, reduction="none")
     found["event"] = event.sum(-1).mean()
     spans, sectors = tensor(labels.spans), tensor(labels.sectors)
-    actors = spans[sectors != IGNORE] if len(spans) else spans
-    if len(actors):
-        found["sector"] = _towards(
-            span_mean(student.sector, actors), [span_mean(t.sector, actors) for t in teachers], zero
-        )
+    actors = sectors != IGNORE
+    if len(spans) and bool(actors.any()):
+        wanted = [functional.softmax(span_mean(t.sector, tensor(v.spans)[actors]), dim=-1) for t, v in taught]
+        found["sector"] = _towards(span_mean(student.sector, spans[actors]), wanted, zero)
     if len(labels.events):
         events = tensor(labels.events)
         row, slot, _ = events.unbind(1)
-        modes = torch.stack([torch.sigmoid(t.mode[row, slot].float()) for t in teachers]).mean(0)
+        modes = torch.stack([torch.sigmoid(t.mode[row, slot].float()) for t, _ in taught]).mean(0)
         found["mode"] = mode_loss(student.mode, events, modes)
     if len(labels.pairs):
         pairs = tensor(labels.pairs)
-        found["role"] = _towards(
-            role_scores(student, spans, pairs), [role_scores(t, spans, pairs) for t in teachers], zero
-        )
+        wanted = [functional.softmax(role_scores(t, tensor(v.spans), pairs), dim=-1) for t, v in taught]
+        found["role"] = _towards(role_scores(student, spans, pairs), wanted, zero)
     return found
+
+
+def _of_tokens(logits: Tensor, view: View, at: Tensor, *, spans: bool) -> Tensor:
+    """Return a teacher's probabilities for the student's tokens: its own of the token, or those of the token's word.
+
+    Args:
+        logits: (B, T, classes), of the teacher's tokens.
+        view: how the teacher reads the batch.
+        at: bool (B, T), which of the student's tokens.
+        spans: whether the classes are O, B and I, so that tokens that go on with a word cannot begin a span.
+    """
+    if view.words is None:
+        return functional.softmax(logits[at].float(), dim=-1)
+    tokens = torch.as_tensor(view.words.tokens, device=at.device)[at]
+    found = functional.softmax(logits[at.nonzero()[:, 0], tokens].float(), dim=-1)
+    if not spans:
+        return found
+    outside, begin, inside = found.unbind(-1)
+    later = torch.stack([outside, torch.zeros_like(begin), begin + inside], dim=-1)
+    first = torch.as_tensor(view.words.firsts, device=at.device)[at]
+    return torch.where(first[:, None], found, later)
 
 
 class States:
@@ -104,16 +107,22 @@ class States:
         self.last = output.last_hidden_state
 
 
-def state_loss(student: Tensor, teacher: Tensor, attention_mask: Tensor) -> Tensor:
+def state_loss(student: Tensor, teacher: Tensor, batch: Batch, view: View) -> Tensor:
     """Return which share of the variance of a teacher's states a student's leave unexplained; 0 where they are equal.
 
     Args:
         student: (B, T, width).
-        teacher: (B, T, width), of the same tokens.
-        attention_mask: int64 (B, T), 0 where padded.
+        teacher: (B, its own T, width), of the same windows.
+        batch: as the student reads it.
+        view: as the teacher does; where it reads other pieces, states are compared where words begin.
     """
-    present = attention_mask.bool()
-    own, wanted = student[present].float(), teacher[present].float()
+    if view.words is None:
+        present = torch.as_tensor(batch.attention_mask, device=student.device).bool()
+        own, wanted = student[present].float(), teacher[present].float()
+    else:
+        present = torch.as_tensor(view.words.firsts, device=student.device)
+        tokens = torch.as_tensor(view.words.tokens, device=student.device)[present]
+        own, wanted = student[present].float(), teacher[present.nonzero()[:, 0], tokens].float()
     return (own - wanted).square().mean() / (wanted - wanted.mean(0)).square().mean()
 
 
@@ -121,8 +130,7 @@ def _towards(student: Tensor, teachers: Sequence[Tensor], zero: Tensor) -> Tenso
     """Return the mean cross-entropy of (n, classes) logits against the mean of the teachers' probabilities."""
     if not len(student):
         return zero
-    wanted = torch.stack([functional.softmax(t.float(), dim=-1) for t in teachers]).mean(0)
-    return functional.cross_entropy(student.float(), wanted)
+    return functional.cross_entropy(student.float(), torch.stack(list(teachers)).mean(0))
 
 
 def mix(hard: Mapping[str, Tensor], soft: Mapping[str, Tensor], weight: float) -> dict[str, Tensor]:

@@ -78,6 +78,7 @@ class TrainingBatch:
         event: float32 (B, S, types), 1 where reported.
         event_mask: bool (B, S), False for padding.
         spans: int64 (mentions, 3): row, first token, one past the last.
+        mentions: int64 (mentions, 2): row, and which of its article's mentions it is.
         sectors: int64 (mentions,), IGNORE for locations.
         events: int64 (events, 3): row, sentence slot, type.
         modes: float32 (events, modes), 1 in the columns of the mode head that the event has; several where a sentence
@@ -92,6 +93,7 @@ class TrainingBatch:
     event: NDArray[np.float32]
     event_mask: NDArray[np.bool_]
     spans: IntArray
+    mentions: IntArray
     sectors: IntArray
     events: IntArray
     modes: NDArray[np.float32]
@@ -145,10 +147,18 @@ def _events(events: Iterable[Event]) -> tuple[LabelledEvent, ...]:
     return tuple(merged.values())
 
 
-def plan_epoch(features: Sequence[Features], size: int, rng: np.random.Generator) -> list[tuple[int, Window]]:
+def plan_epoch(
+    features: Sequence[Features], size: int, rng: np.random.Generator, most: Sequence[int] = ()
+) -> list[tuple[int, Window]]:
     """Cut every article into windows anew, so that no sentence always has the same company.
 
     Each article draws a window size between a quarter of `size` and `size`, the full size half of the time.
+
+    Args:
+        features: of the articles.
+        size: of the windows, in pieces.
+        rng: to draw from.
+        most: for each article, the most pieces that a window may have all the same; empty for no such bound.
 
     Returns:
         Pairs of article index and window, in the order of the articles.
@@ -156,6 +166,8 @@ def plan_epoch(features: Sequence[Features], size: int, rng: np.random.Generator
     planned: list[tuple[int, Window]] = []
     for index, item in enumerate(features):
         own = size if rng.random() < 0.5 else int(rng.integers(size // 4, size + 1))
+        if most:
+            own = min(own, most[index])
         planned.extend((index, window) for window in plan_windows(item.pieces.lengths.tolist(), max(own, 2), 0.0))
     return planned
 
@@ -168,6 +180,7 @@ def collate(features: Sequence[Features], windows: Sequence[tuple[int, Window]],
     event = np.zeros((rows, slots, len(EVENT_TYPES)), dtype=np.float32)
     event_mask = np.zeros((rows, slots), dtype=np.bool_)
     spans: list[tuple[int, int, int]] = []
+    mentions: list[tuple[int, int]] = []
     sectors: list[int] = []
     events: list[tuple[int, int, int]] = []
     modes: list[tuple[int, ...]] = []
@@ -178,8 +191,10 @@ def collate(features: Sequence[Features], windows: Sequence[tuple[int, Window]],
             array[row, 1 : len(window) + 1] = getattr(item, name)[window.start : window.end]
         slot_of = {sentence: slot for slot, (_, _, sentence) in enumerate(window.sentences)}
         event_mask[row, : len(slot_of)] = True
-        inside = [m for m in item.mentions if m.first >= window.start and m.last <= window.end]
+        chosen = [k for k, m in enumerate(item.mentions) if m.first >= window.start and m.last <= window.end]
+        inside = [item.mentions[k] for k in chosen]
         base = len(spans)
+        mentions.extend((row, k) for k in chosen)
         spans.extend((row, m.first - window.start + 1, m.last - window.start + 1) for m in inside)
         sectors.extend(m.sector for m in inside)
         for e in item.events:
@@ -197,6 +212,7 @@ def collate(features: Sequence[Features], windows: Sequence[tuple[int, Window]],
         event=event,
         event_mask=event_mask,
         spans=np.array(spans, dtype=np.int64).reshape(-1, 3),
+        mentions=np.array(mentions, dtype=np.int64).reshape(-1, 2),
         sectors=np.array(sectors, dtype=np.int64),
         events=np.array(events, dtype=np.int64).reshape(-1, 3),
         modes=_one_hot(modes),

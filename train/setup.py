@@ -67,17 +67,16 @@ def open_pretrained(path: str) -> PreTrainedModel:
 
 
 def new_model(config: TrainConfig, encoder_path: str) -> RasidModel:
-    """Return the encoder with fresh heads; or, where a teacher is to begin from, that tagger with its heads.
+    """Return the encoder with fresh heads; or, where heads are to be kept, the tagger that the encoder is of.
 
     Raises:
-        DataError: where there is no such encoder, or it cannot read windows of the size configured.
+        DataError: where there is no such encoder or tagger, or it cannot read windows of the size configured.
     """
-    if config.distil.begin:
-        teacher = config.paths(config.distil.teachers)[0]
-        model = load_network(teacher)
+    if config.model.heads:
+        model = load_network(encoder_path)
         if model.config.role_size != config.model.role_size:
             raise DataError(
-                f"its role_size is {model.config.role_size}, not {config.model.role_size}", source=str(teacher)
+                f"its role_size is {model.config.role_size}, not {config.model.role_size}", source=encoder_path
             )
         encoder = model.encoder
     else:
@@ -94,7 +93,7 @@ def new_model(config: TrainConfig, encoder_path: str) -> RasidModel:
         if isinstance(module, torch.nn.Dropout):
             module.p = config.model.dropout
     settings = {**encoder.config.to_dict(), "_name_or_path": ""}
-    if config.distil.begin:
+    if config.model.heads:
         model.config.encoder = settings
         model.config.window = config.model.window
         model.config.mode_threshold = _MODE_THRESHOLD

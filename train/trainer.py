@@ -31,7 +31,6 @@ from rasid.inference.loading import backend, special_tokens
 from rasid.inference.model import RasidModel
 from rasid.inference.runtime.torch import TorchRuntime
 from rasid.inference.tagger import Runtime, Tagger
-from rasid.inference.windows import Window
 from rasid.train.augment import augment, collect_names
 from rasid.train.average import Average, swapped
 from rasid.train.base import build_from_registry
@@ -39,21 +38,14 @@ from rasid.train.card import RunFacts, write_card
 from rasid.train.checkpoint import drop_checkpoints, find_checkpoint, read_state, weights_of, write_checkpoint
 from rasid.train.config import RASID_BASE, TrainConfig
 from rasid.train.corpus import load_corpus
-from rasid.train.distil import (
-    States,
-    digests,
-    load_teachers,
-    mix,
-    read_unlabelled,
-    soft_losses,
-    state_loss,
-    tag_unlabelled,
-)
-from rasid.train.features import Features, TrainingBatch, collate, plan_epoch, to_features
+from rasid.train.distil import digests, mix, read_unlabelled, soft_losses, tag_unlabelled
+from rasid.train.features import Features, TrainingBatch, collate, plan_epoch
 from rasid.train.log import append_log
 from rasid.train.losses import losses, total
 from rasid.train.optim import make_optimizer, optimizer_tensors, restore_optimizer, set_rate
 from rasid.train.setup import load_tokenizer, new_model, precision_of
+from rasid.train.teaching import Reader, Teaching, to_tensors
+from rasid.train.views import View
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -113,11 +105,9 @@ class Training:
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(self.encoder_path)
         self.special: Special = special_tokens(self.tokenizer)
         self.model = new_model(config, self.encoder_path)
-        teachers = config.paths(config.distil.teachers if config.distil.weight else config.distil.teachers[:0])
-        self.teachers = load_teachers(teachers, backend(self.tokenizer), self.accelerator.device)
-        self.states = self._watch_states()
+        self.teaching = self._teaching()
         self.articles = [*self.corpus.train, *self._unlabelled(quiet)]
-        self.features = [to_features(a, backend(self.tokenizer)) for a in self.articles]
+        self.features = [reader.read(self.articles) for reader in self.teaching.readers]
         self.names = collect_names(self.articles if config.augment else ())
         self.progress = Progress()
 
@@ -153,7 +143,8 @@ class Training:
         set_seed(optim.seed + 1000 * number)
         rng = np.random.default_rng([optim.seed, number])
         features = self._features_of_epoch(number)
-        windows = plan_epoch(features, self.config.model.window, rng)
+        size = self.config.model.window
+        windows = plan_epoch(features[0], size, rng, self.teaching.sizes(self.articles, features, size))
         groups = by_length([len(window) + 2 for _, window in windows], optim.batch_tokens)
         order = rng.permutation(len(groups))
         started = time.monotonic()
@@ -162,7 +153,9 @@ class Training:
         bar = tqdm(order, desc=f"epoch {number + 1}/{optim.epochs}", unit="batch", disable=quiet, dynamic_ncols=True)
         for index, group in enumerate(bar):
             rate = set_rate(optimizer, (number + index / len(groups)) / optim.epochs, optim.warmup)
-            parts = self._step(model, optimizer, self._batch(features, windows, groups[group]))
+            own = [windows[i] for i in groups[group]]
+            labels = collate(features[0], own, self.special)
+            parts = self._step(model, optimizer, labels, self.teaching.views(features, own, labels))
             if average:
                 average.update(self.model, self.progress.step)
             self.progress.step += 1
@@ -175,18 +168,19 @@ class Training:
         self.progress.seconds += time.monotonic() - started
         self.progress.epoch += 1
 
-    def _features_of_epoch(self, number: int) -> Sequence[Features]:
-        """Return the features of the articles, of those that are changed in this epoch anew."""
+    def _features_of_epoch(self, number: int) -> list[list[Features]]:
+        """Return the features of the articles by reader, of those that are changed in this epoch anew."""
         how = self.config.augment
         if not how:
             return self.features
         rng = np.random.default_rng([self.config.optim.seed, number, 1])
-        tokenizer = backend(self.tokenizer)
-        fresh = []
-        for article, kept in zip(self.articles, self.features, strict=True):
-            changed = augment(article, how, self.names, rng)
-            fresh.append(kept if changed is article else to_features(changed, tokenizer))
-        return fresh
+        changed = [augment(article, how, self.names, rng) for article in self.articles]
+        new = {i: own for i, (own, old) in enumerate(zip(changed, self.articles, strict=True)) if own is not old}
+        found = [list(known) for known in self.features]
+        for features, reader in zip(found, self.teaching.readers, strict=True):
+            for index, fresh in zip(new, reader.read(list(new.values())), strict=True):
+                features[index] = fresh
+        return found
 
     def _unlabelled(self, quiet: bool) -> list[Article]:
         """Return texts without labels as the first teacher tags them."""
@@ -201,35 +195,31 @@ class Training:
         tagger = Tagger.from_pretrained(self.config.paths(distil.teachers)[0], device, precision="fp32")
         return tag_unlabelled(found, tagger, quiet)
 
-    def _watch_states(self) -> tuple[States, States] | None:
-        if not self.config.distil.states:
-            return None
-        widths = [network.encoder.config.hidden_size for network in (self.model, self.teachers[0])]
-        if widths[0] != widths[1]:
-            raise DataError(f"its states are {widths[1]} wide, the student's {widths[0]}", source="the first teacher")
-        return States(self.model), States(self.teachers[0])
+    def _teaching(self) -> Teaching:
+        distil = self.config.distil
+        own = Reader(backend(self.tokenizer), self.special, self.config.model.window)
+        folders = self.config.paths(distil.teachers if distil.weight else ())
+        # rounding the weights of teachers once is what autocast would do in every step
+        dtype = torch.bfloat16 if self.accelerator.mixed_precision == "bf16" else torch.float32
+        teaching = Teaching(own, folders, self.accelerator.device, dtype)
+        if distil.states:
+            teaching.watch_states(self.model)
+        return teaching
 
-    def _batch(
-        self, features: Sequence[Features], windows: Sequence[tuple[int, Window]], group: Sequence[int]
-    ) -> TrainingBatch:
-        return collate(features, [windows[i] for i in group], self.special)
-
-    def _step(self, model: RasidModel, optimizer: torch.optim.Optimizer, batch: TrainingBatch) -> dict[str, float]:
-        device = self.accelerator.device
-        arrays = (batch.batch.input_ids, batch.batch.attention_mask, batch.batch.sentence_mask)
-        inputs = [torch.from_numpy(array).to(device) for array in arrays]
+    def _step(
+        self, model: RasidModel, optimizer: torch.optim.Optimizer, labels: TrainingBatch, views: Sequence[View]
+    ) -> dict[str, float]:
         with self.accelerator.autocast():
-            logits = model(*inputs)
-            with torch.no_grad():
-                taught = [teacher(*inputs) for teacher in self.teachers]
-        parts = losses(logits, batch, self.config.loss.focus)
+            logits = model(*to_tensors(labels.batch, self.accelerator.device))
+            taught = self.teaching.ask(views)
+        parts = losses(logits, labels, self.config.loss.focus)
         if taught:
-            parts = mix(parts, soft_losses(logits, taught, batch), self.config.distil.weight)
+            parts = mix(parts, soft_losses(logits, taught, labels), self.config.distil.weight)
         whole = total(parts, self.config.loss)
-        if self.states:
-            student, teacher = self.states
-            parts["states"] = state_loss(student.last, teacher.last, inputs[1])
-            whole = whole + self.config.distil.states * parts["states"]
+        states = self.teaching.state_loss(views)
+        if states is not None:
+            parts["states"] = states
+            whole = whole + self.config.distil.states * states
         self.accelerator.backward(whole)
         self.accelerator.clip_grad_norm_(model.parameters(), self.config.optim.clip)
         optimizer.step()
@@ -320,8 +310,7 @@ class Training:
         self.tokenizer.save_pretrained(folder)
         run = self.progress
         unlabelled = len(self.articles) - len(self.corpus.train)
-        begun = self.config.paths(self.config.distil.teachers)[0] if self.config.distil.begin else self.encoder_path
-        facts = RunFacts(run.seconds, run.best_epoch, self._hardware(), Path(begun), unlabelled)
+        facts = RunFacts(run.seconds, run.best_epoch, self._hardware(), Path(self.encoder_path), unlabelled)
         write_card(folder, self.config, self.corpus.train, self.corpus.dev, scores, facts)
         calibration = {"before": before, "after": calibration_errors(self.corpus.dev, tagged)}
         thresholds = {"threshold": settings.event_threshold, "mode threshold": settings.mode_threshold}

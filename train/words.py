@@ -3,7 +3,7 @@
 Time is by the piece, so fewer pieces a word is a faster tagger. The vocabulary of a multilingual encoder cuts Arabic
 words fine: with 16,000 words more, news comes in a quarter fewer pieces. A new piece begins with the mean of the
 embeddings of those that it stands for, which names the word but not as the layers are used to, so the model has to be
-trained on. What it was made from cannot teach it: teachers read the same pieces as their student.
+trained on, best with what it was made from as its teacher.
 """
 
 from __future__ import annotations
