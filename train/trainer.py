@@ -224,7 +224,8 @@ class Training:
         self.accelerator.clip_grad_norm_(model.parameters(), self.config.optim.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        return {name: float(value.detach()) for name, value in parts.items()}
+        # together: each transfer waits for the GPU
+        return dict(zip(parts, torch.stack([value.detach() for value in parts.values()]).tolist(), strict=True))
 
     def _close_epoch(self, optimizer: torch.optim.Optimizer, average: Average | None) -> None:
         """Score dev, keep the weights where they are the best so far, and write the checkpoint to resume from."""
