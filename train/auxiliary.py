@@ -62,7 +62,7 @@ def train_auxiliary(
     model = SharedTagger(open_encoder(encoder), {name: len(tags_of(name)) for name in corpora})
     passages = [p for name in corpora for p in to_passages(name, sentences[name], backend(tokenizer), window)]
     out.mkdir(parents=True, exist_ok=True)
-    fit(model, passages, special_tokens(tokenizer), optim, out / "log.jsonl", quiet=quiet)
+    fit(model, lambda _: passages, special_tokens(tokenizer), optim, out / "log.jsonl", quiet=quiet)
     model.encoder.save_pretrained(out)
     tokenizer.save_pretrained(out)
     learnt = note_of_encoder(encoder)

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
-
-if TYPE_CHECKING:
-    from rasid.inference.model import RasidModel
+from torch import nn
 
 
 class Average:
     """An exponential moving average of the weights, warmed up so that early steps do not linger."""
 
-    def __init__(self, model: RasidModel, decay: float) -> None:
+    def __init__(self, model: nn.Module, decay: float) -> None:
         """Begin from the model's weights."""
         self.decay = decay
         self.tensors = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
     @torch.no_grad()
-    def update(self, model: RasidModel, step: int) -> None:
-        """Move towards the model's weights after a step."""
+    def update(self, model: nn.Module, step: int) -> None:
+        """Move towards the model's weights after a step; what is no fraction is taken as it is."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for name, value in model.state_dict().items():
-            self.tensors[name].lerp_(value.detach(), 1 - decay)
+            if value.is_floating_point():
+                self.tensors[name].lerp_(value.detach(), 1 - decay)
+            else:
+                self.tensors[name].copy_(value)
 
 
 class swapped:  # noqa: N801 - reads as a verb where it is used
     """Let the model have the averaged weights inside the block."""
 
-    def __init__(self, model: RasidModel, average: Average | None) -> None:
+    def __init__(self, model: nn.Module, average: Average | None) -> None:
         """Note what to swap; nothing is where there is no average."""
         self._model = model
         self._average = average

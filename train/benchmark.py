@@ -1,66 +1,41 @@
 """The encoder as a plain tagger of named entities, trained and scored as published work on ANERcorp is.
 
 ANERcorp, CAMeL Lab splits (O. Obeid and others, CAMeL Tools, 2020): train on the training part, score exact spans of
-PERS, ORG, LOC and MISC on the test part. There is no dev part and nothing is chosen: the last epoch is scored. The
-weights are never shipped; the corpora are for benchmarks only.
+PERS, ORG, LOC and MISC on the test part. There is no dev part and nothing is chosen: the last epoch is scored, by the
+likeliest tags that make sense together. The weights are never shipped; the corpora are for benchmarks only.
+
+A tagger that is kept can teach another what it says of the training part and of texts without labels.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import torch
 from accelerate.utils import set_seed
-from numpy.typing import NDArray
 
 from rasid.data.errors import DataError
 from rasid.data.public import PUBLIC_CORPORA, TaggedSentence, read_tagged
-from rasid.inference.batches import Special, by_length
 from rasid.inference.evaluation.counts import Counts, of_sets
 from rasid.inference.loading import backend, special_tokens
-from rasid.inference.windows import owners, plan_windows
+from rasid.train.bio import KINDS, TAGS, Span, likeliest, spans_of
 from rasid.train.config import OptimConfig
-from rasid.train.features import IGNORE
+from rasid.train.ner_teachers import RESULT, ask, keep_tagger, open_teacher, read_unlabelled
+from rasid.train.ner_texts import FloatArray, passages_of, predict, to_example, to_texts
 from rasid.train.setup import load_tokenizer, open_encoder
-from rasid.train.token_tagger import Passage, SharedTagger, fit, to_arrays
+from rasid.train.token_tagger import Noise, SharedTagger, fit
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerBase
 
-KINDS: Final = ("PERS", "ORG", "LOC", "MISC")
-TAGS: Final = ("O", *(f"{prefix}-{kind}" for kind in KINDS for prefix in "BI"))
 # Test parts by corpus; the released ANERcorp test has wrong first tokens, which the restored one puts back.
 TESTS: Final[Mapping[str, tuple[str, ...]]] = {"anercorp": ("test", "test-restored"), "cleananercorp": ("test",)}
-Span = tuple[int, int, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A sentence in pieces: their ids, and for each token its first piece and its tag (an index into `TAGS`)."""
-
-    ids: tuple[int, ...]
-    firsts: tuple[int, ...]
-    tags: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """Sentences that may be read together, one after the other.
-
-    Args:
-        ids: of all their pieces.
-        tags: of each piece, an index into `TAGS`; `IGNORE` for all but the first of a token.
-        lengths: the number of pieces of each sentence.
-    """
-
-    ids: NDArray[np.int64]
-    tags: NDArray[np.int64]
-    lengths: tuple[int, ...]
+_TRAIN: Final = "train"
+_UNLABELLED: Final = "unlabelled"
 
 
 def run_benchmark(
@@ -72,136 +47,108 @@ def run_benchmark(
     *,
     window: int = 254,
     context: bool = False,
+    rdrop: float = 0.0,
+    hide: float = 0.0,
+    teachers: Sequence[Path] = (),
+    unlabelled: Sequence[Path] = (),
+    limit: int = 30_000,
+    keep: bool = False,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Train on a corpus's training part and score its test parts.
+
+    With teachers, what it should say of a token of the training part is half the label, half the mean of what they
+    say; of sentences without labels it is that mean. Each epoch has as many windows of the latter as of the former,
+    drawn anew.
 
     Args:
         name: `anercorp` or `cleananercorp`.
         folder: with the corpus's files.
         encoder: a folder or a hub name.
-        optim: how to train; `batch_tokens`, rates, epochs and seed are used.
+        optim: how to train; `batch_tokens`, rates, epochs, `average` and seed are used.
         out: a folder for `benchmark.json`.
         window: the most pieces that are read at once; longer sentences are read in parts.
-        context: read sentences with their neighbours in the file, as many as a window holds, not each alone.
+        context: read sentences with their neighbours in the file, as many as a window holds, not each alone; in
+            training, windows begin at other sentences in each epoch.
+        rdrop: weight of how far apart two passes with other dropout are, as `Noise` has it.
+        hide: probability that a piece is hidden in training, behind the mask token or, for want of one, the unknown.
+        teachers: folders of earlier runs that kept their taggers, of this corpus and this encoder's vocabulary.
+        unlabelled: folders and files with texts, as for stand-off labels, that teachers tell about.
+        limit: the most sentences to take from them; none that the corpus has in any of its parts is taken.
+        keep: keep the tagger in `out` to teach others.
         quiet: without a progress bar.
 
     Returns:
-        The scores by test part: F1 micro and macro (the mean over types) and by type, in [0, 1].
+        How it was made, and by test part the scores, and those of the teachers' mean under `ensemble-PART`: F1 micro
+        and macro (the mean over types) and by type, in [0, 1].
 
     Raises:
-        DataError: where the corpus or the encoder cannot be had.
+        DataError: where the corpus, the encoder or the texts cannot be had, a teacher does not fit, or there are texts
+            without labels but no teachers.
     """
     if name not in TESTS:
         raise DataError(f"no such benchmark; one of {', '.join(TESTS)}", source=name)
-    files = PUBLIC_CORPORA[name].files
-    parts = {split: list(_read(folder / files[split])) for split in ("train", *TESTS[name])}
-    set_seed(optim.seed)
+    if unlabelled and not teachers:
+        raise DataError("texts without labels need teachers", source=", ".join(map(str, unlabelled)))
+    parts = _read_parts(name, folder)
     whole = load_tokenizer(encoder)
     tokenizer, special = backend(whole), special_tokens(whole)
+    noise = Noise(rdrop, hide, _hidden(whole) if hide else 0)
+    known = [open_teacher(teacher, name, tokenizer.get_vocab()) for teacher in teachers]
+    examples = {split: [[to_example(s, tokenizer) for s in own]] for split, own in parts.items()}
+    taken = read_unlabelled(unlabelled, limit, chain(*parts.values())) if unlabelled else []
+    examples[_UNLABELLED] = [[to_example(s, tokenizer, labelled=False) for s in group] for group in taken]
+    said = ask(known, name, examples, special, optim.batch_tokens, quiet=quiet) if known else {}
+    # only now, so that a student begins and goes on as its seed has it, however many teach it
+    set_seed(optim.seed)
     model = SharedTagger(open_encoder(encoder), {name: len(TAGS)})
-    texts = to_texts([to_example(s, tokenizer) for s in parts["train"]], context=context)
+    texts = {split: to_texts(own, context=context, probabilities=said.get(split)) for split, own in examples.items()}
     out.mkdir(parents=True, exist_ok=True)
-    fit(model, list(to_passages(name, texts, window)), special, optim, out / "log.jsonl", quiet=quiet)
-    found: dict[str, Any] = {"corpus": name, "encoder": encoder, "seed": optim.seed, "epochs": optim.epochs}
-    found["context"] = context
+    source = passages_of(name, texts[_TRAIN], texts[_UNLABELLED], window)
+    fit(model, source, special, optim, out / "log.jsonl", noise=noise, quiet=quiet)
+    found: dict[str, Any] = {
+        "corpus": name,
+        "encoder": encoder,
+        **{key: getattr(optim, key) for key in ("seed", "epochs", "lr", "head_lr", "batch_tokens", "average")},
+        **{"window": window, "context": context, "rdrop": rdrop, "hide": hide, "kept": keep},
+        "teachers": [str(teacher) for teacher in teachers],
+        "unlabelled": sum(map(len, taken)),
+    }
     for split in TESTS[name]:
-        examples = [to_example(s, tokenizer) for s in parts[split]]
-        tags = [
-            tag
-            for text in to_texts(examples, context=context)
-            for tag in _predict(model, name, text, special, optim.batch_tokens, window)
-        ]
-        predicted = list(_by_sentence(tags, examples))
-        found[split] = scores_of([frozenset(s.spans) for s in parts[split]], predicted)
-    (out / "benchmark.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        own = predict(model, name, texts[split], special, optim.batch_tokens, window, label=split, quiet=quiet)
+        found[split] = _score(parts[split], own)
+        if known:
+            found[f"ensemble-{split}"] = _score(parts[split], said[split])
+    if keep:
+        keep_tagger(model, whole, name, encoder, teachers, out)
+    (out / RESULT).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return found
 
 
-def _read(path: Path) -> Iterator[TaggedSentence]:
-    if not path.is_file():
-        raise DataError("there is no such file", source=str(path))
-    yield from read_tagged(path)
+def _read_parts(name: str, folder: Path) -> dict[str, list[TaggedSentence]]:
+    """Return the sentences of the training part and of all test parts."""
+    parts: dict[str, list[TaggedSentence]] = {}
+    for split in (_TRAIN, *TESTS[name]):
+        path = folder / PUBLIC_CORPORA[name].files[split]
+        if not path.is_file():
+            raise DataError("there is no such file", source=str(path))
+        parts[split] = list(read_tagged(path))
+    return parts
 
 
-def to_example(sentence: TaggedSentence, tokenizer: Tokenizer) -> Example:
-    """Cut a sentence's tokens into pieces; a token without a piece of its own gets the unknown one."""
-    tags = [0] * len(sentence.tokens)
-    for first, last, kind in sentence.spans:
-        if kind not in KINDS:
-            raise DataError(f"the type {kind!r} is none of {', '.join(KINDS)}")
-        tags[first:last] = [TAGS.index(f"I-{kind}")] * (last - first)
-        tags[first] = TAGS.index(f"B-{kind}")
-    unknown = next((i for t in ("<unk>", "[UNK]") if (i := tokenizer.token_to_id(t)) is not None), 0)
-    ids: list[int] = []
-    firsts: list[int] = []
-    for encoding in tokenizer.encode_batch(list(sentence.tokens), add_special_tokens=False):
-        firsts.append(len(ids))
-        ids += encoding.ids or [unknown]
-    return Example(tuple(ids), tuple(firsts), tuple(tags))
+def _hidden(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return the id of what pieces are hidden behind."""
+    for found in (tokenizer.mask_token_id, tokenizer.unk_token_id):
+        if found is not None:
+            return int(found)
+    raise DataError("the tokenizer has no mask token to hide pieces behind", source=str(tokenizer.name_or_path))
 
 
-def to_texts(examples: Sequence[Example], *, context: bool) -> list[Text]:
-    """Join sentences into one text, to be read together, or make each a text of its own."""
-    groups = [list(examples)] if context else [[example] for example in examples]
-    texts: list[Text] = []
-    for group in groups:
-        tags = [np.full(len(example.ids), IGNORE, dtype=np.int64) for example in group]
-        for own, example in zip(tags, group, strict=True):
-            own[list(example.firsts)] = example.tags
-        ids = np.array([i for example in group for i in example.ids], dtype=np.int64)
-        texts.append(Text(ids, np.concatenate(tags), tuple(len(example.ids) for example in group)))
-    return texts
-
-
-def to_passages(corpus: str, texts: Iterable[Text], window: int) -> Iterator[Passage]:
-    """Cut texts into windows of whole sentences to learn from, each piece in one but for sentences that are longer."""
-    for text in texts:
-        for cut in plan_windows(text.lengths, window, 0.0):
-            at = slice(cut.start, cut.end)
-            yield Passage(corpus, tuple(text.ids[at].tolist()), tuple(text.tags[at].tolist()))
-
-
-@torch.inference_mode()
-def _predict(model: SharedTagger, name: str, text: Text, special: Special, budget: int, window: int) -> list[int]:
-    """Return the tag of each token of a text, from the window where it has most context."""
-    model.eval()
-    windows = plan_windows(text.lengths, window)
-    owner = owners(windows, len(text.ids))
-    found = np.zeros(len(text.ids), dtype=np.int64)
-    for group in by_length([len(cut) + 2 for cut in windows], budget):
-        passages = [
-            Passage(name, tuple(text.ids[c.start : c.end].tolist()), (IGNORE,) * len(c))
-            for c in (windows[i] for i in group)
-        ]
-        ids, mask, _ = to_arrays(passages, special)
-        best = model(name, ids, mask).argmax(-1).numpy()
-        for row, index in enumerate(group):
-            cut = windows[index]
-            own = np.flatnonzero(owner[cut.start : cut.end] == index)
-            found[cut.start + own] = best[row, own + 1]
-    tags: list[int] = found[text.tags != IGNORE].tolist()
-    return tags
-
-
-def _by_sentence(tags: Sequence[int], examples: Iterable[Example]) -> Iterator[frozenset[Span]]:
-    """Part the tags of consecutive sentences and yield the spans of each."""
-    at = 0
-    for example in examples:
-        yield frozenset(spans_of(tags[at : at + len(example.tags)]))
-        at += len(example.tags)
-
-
-def spans_of(tags: Sequence[int]) -> Iterator[Span]:
-    """Yield the spans of a sequence of tags, as `conlleval` reads them: an I of another type begins a span."""
-    start, kind = 0, ""
-    for at, tag in enumerate([*tags, 0]):
-        prefix, _, own = TAGS[tag].partition("-")
-        if kind and (prefix != "I" or own != kind):
-            yield start, at, kind
-            kind = ""
-        if own and not kind:
-            start, kind = at, own
+def _score(sentences: Sequence[TaggedSentence], probabilities: FloatArray) -> dict[str, float]:
+    """Return the scores of (tokens, tags) probabilities, the tokens being those of all sentences in order."""
+    counts = [len(sentence.tokens) for sentence in sentences]
+    tags = np.split(likeliest(probabilities, counts), np.cumsum(counts)[:-1])
+    return scores_of([frozenset(s.spans) for s in sentences], [frozenset(spans_of(own.tolist())) for own in tags])
 
 
 def scores_of(gold: Sequence[frozenset[Span]], predicted: Sequence[frozenset[Span]]) -> dict[str, float]:

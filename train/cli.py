@@ -156,7 +156,47 @@ def _rates(
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the result. Default: runs/benchmark-NAME.")
 @click.option("--epochs", default=8, show_default=True)
 @_rates()
+@click.option(
+    "--average",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Decay of a moving average of the weights, which is then scored; 0 for none.",
+)
 @click.option("--context", is_flag=True, help="Read sentences with their neighbours, not each alone.")
+@click.option(
+    "--rdrop",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Weight of how far apart two passes with other dropout are.",
+)
+@click.option(
+    "--hide",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Share of the pieces that are hidden in training.",
+)
+@click.option("--keep", is_flag=True, help="Keep the tagger in OUT, to teach others.")
+@click.option(
+    "--teacher",
+    "teachers",
+    multiple=True,
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="OUT of a run with --keep; what such taggers say on average is learnt from. May be given again.",
+)
+@click.option(
+    "--unlabelled",
+    multiple=True,
+    metavar="TEXTS",
+    type=click.Path(path_type=Path),
+    help="Folder or file with texts that the teachers tell about (.txt, .jsonl, .jsonl.gz). May be given again.",
+)
+@click.option(
+    "--limit", default=30_000, show_default=True, type=click.IntRange(min=1), help="The most sentences of such texts."
+)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def benchmark(
     name: str,
@@ -164,21 +204,45 @@ def benchmark(
     encoder: str,
     out: Path | None,
     context: bool,
+    rdrop: float,
+    hide: float,
+    keep: bool,
+    teachers: tuple[Path, ...],
+    unlabelled: tuple[Path, ...],
+    limit: int,
     quiet: bool,
     **rates: Any,  # noqa: ANN401
 ) -> None:
     """Score the encoder as a plain tagger of named entities on anercorp or cleananercorp, which FOLDER holds.
 
-    It is trained on the training part and scored once on each test part; the weights are not kept.
+    It is trained on the training part and scored once on each test part. Weights are kept only to teach others.
 
-    Example: rasid train benchmark anercorp downloads/ANERcorp
+    \b
+    Example: rasid train benchmark anercorp downloads/ANERcorp --out runs/one --keep
+    Example: rasid train benchmark anercorp downloads/ANERcorp --out runs/two --keep --seed 14 --context
+    Example: rasid train benchmark anercorp downloads/ANERcorp --out runs/student --context \\
+        --teacher runs/one --teacher runs/two --unlabelled my-texts
     """
     from rasid.train.benchmark import run_benchmark
     from rasid.train.config import OptimConfig
 
     place = out or Path("runs") / f"benchmark-{name}"
     encoder = _encoder(encoder, place)
-    found = run_benchmark(name, folder, encoder, OptimConfig(**rates), place, context=context, quiet=quiet)
+    found = run_benchmark(
+        name,
+        folder,
+        encoder,
+        OptimConfig(**rates),
+        place,
+        context=context,
+        rdrop=rdrop,
+        hide=hide,
+        teachers=teachers,
+        unlabelled=unlabelled,
+        limit=limit,
+        keep=keep,
+        quiet=quiet,
+    )
     for part, scores in found.items():
         if isinstance(scores, dict):
             click.echo(f"{part}: " + ", ".join(f"{kind} {100 * value:.1f}" for kind, value in scores.items()))

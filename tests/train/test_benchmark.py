@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
@@ -11,19 +12,12 @@ from tokenizers import Tokenizer
 
 from rasid.data.errors import DataError
 from rasid.data.public import PUBLIC_CORPORA, TaggedSentence
-from rasid.train.benchmark import (
-    TAGS,
-    Example,
-    run_benchmark,
-    scores_of,
-    spans_of,
-    to_example,
-    to_passages,
-    to_texts,
-)
+from rasid.train.benchmark import run_benchmark, scores_of
+from rasid.train.bio import TAGS
 from rasid.train.cli import main
 from rasid.train.config import OptimConfig
 from rasid.train.features import IGNORE
+from rasid.train.ner_texts import Example, passages_of, to_example, to_passages, to_texts
 
 TEXT = "زار O\nسالم B-PERS\nالكردي I-PERS\nمدينة O\nحلب B-LOC\n\nقالت O\nالأمم B-ORG\nالمتحدة I-ORG\nذلك O\n\n"
 
@@ -38,15 +32,6 @@ def corpus(tmp_path: Path) -> Path:
 @pytest.fixture
 def tokenizer(encoder_folder: Path) -> Tokenizer:
     return Tokenizer.from_file(str(encoder_folder / "tokenizer.json"))
-
-
-def tags(names: str) -> list[int]:
-    return [TAGS.index(name) for name in names.split()]
-
-
-def test_spans_are_read_as_conlleval_does() -> None:
-    found = list(spans_of(tags("O B-PERS I-PERS I-LOC O I-ORG B-ORG I-ORG")))
-    assert found == [(1, 3, "PERS"), (3, 4, "LOC"), (5, 6, "ORG"), (6, 8, "ORG")]
 
 
 def test_scores_by_hand() -> None:
@@ -73,20 +58,50 @@ def test_a_type_of_another_corpus_is_named(tokenizer: Tokenizer) -> None:
         to_example(TaggedSentence(("حلب",), ((0, 1, "GPE"),)), tokenizer)
 
 
-@given(st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=6), min_size=1, max_size=5), st.integers(2, 9))
+@given(
+    st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=6), min_size=1, max_size=12),
+    st.integers(2, 9),
+    st.none() | st.integers(0, 9),
+)
 @pytest.mark.parametrize("context", [False, True])
-def test_no_token_is_lost_between_passages(context: bool, sentences: list[list[int]], window: int) -> None:
+def test_no_token_is_lost_between_passages(
+    context: bool, sentences: list[list[int]], window: int, seed: int | None
+) -> None:
     examples: list[Example] = []
     for pieces in sentences:
         firsts = [sum(pieces[:i]) for i in range(len(pieces))]
         examples.append(Example(tuple(range(sum(pieces))), tuple(firsts), tuple(i % len(TAGS) for i in firsts)))
-    texts = to_texts(examples, context=context)
-    assert len(texts) == (1 if context else len(sentences))
-    passages = list(to_passages("anercorp", texts, window))
+    said = np.eye(len(TAGS), dtype=np.float32)[[tag for example in examples for tag in example.tags]]
+    texts = to_texts([examples[:1], examples[1:]] if examples[1:] else [examples], context=context, probabilities=said)
+    assert len(texts) == (min(2, len(sentences)) if context else len(sentences))
+    rng = None if seed is None else np.random.default_rng(seed)
+    passages = list(to_passages("anercorp", texts, window, rng))
     assert all(len(passage.ids) == len(passage.tags) <= window for passage in passages)
+    for passage in passages:
+        assert passage.soft is not None
+        assert [int(row.argmax()) if row.any() else IGNORE for row in passage.soft] == list(passage.tags)
     if window >= max(sum(pieces) for pieces in sentences):
         found = [tag for passage in passages for tag in passage.tags if tag != IGNORE]
         assert found == [tag for example in examples for tag in example.tags]
+
+
+def test_each_epoch_cuts_other_windows_and_draws_as_many_without_labels() -> None:
+    examples = [Example((i, i), (0,), (1,)) for i in range(40)]
+    texts = to_texts([examples], context=True)
+    others = to_texts([[Example((100 + i,), (0,), (IGNORE,))] for i in range(50)], context=True)
+    source = passages_of("anercorp", texts, others, 12)
+    epochs = [source(np.random.default_rng(seed)) for seed in range(5)]
+    cuts = {tuple(p.ids for p in epoch if p.ids[0] < 100) for epoch in epochs}
+    drawn = [[p.ids for p in epoch if p.ids[0] >= 100] for epoch in epochs]
+    assert len(cuts) > 1
+    assert [len(set(own)) for own in drawn] == [len(epoch) - len(own) for epoch, own in zip(epochs, drawn, strict=True)]
+    assert drawn[0] != drawn[1]
+
+
+def test_a_text_that_fits_is_read_whole() -> None:
+    texts = to_texts([[Example((i,), (0,), (1,)) for i in range(9)]], context=True)
+    found = [list(to_passages("anercorp", texts, 9, np.random.default_rng(seed))) for seed in range(9)]
+    assert [[p.ids for p in epoch] for epoch in found] == [[tuple(range(9))]] * 9
 
 
 @pytest.mark.parametrize(("context", "window"), [(False, 6), (True, 40)])
