@@ -34,11 +34,11 @@ from rasid.train.checkpoint import drop_checkpoints, find_checkpoint, read_state
 from rasid.train.config import OptimConfig
 from rasid.train.features import IGNORE
 from rasid.train.log import append_log
+from rasid.train.ner.tagger import Passage
+from rasid.train.ner.tagger import to_arrays as frame
 from rasid.train.note import note_of_encoder, write_note
 from rasid.train.optim import make_optimizer, optimizer_tensors, restore_optimizer, set_rate
 from rasid.train.setup import load_tokenizer, open_encoder
-from rasid.train.token_tagger import Passage
-from rasid.train.token_tagger import to_arrays as frame
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

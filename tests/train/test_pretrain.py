@@ -23,12 +23,12 @@ from rasid.data.standoff import to_standoff
 from rasid.inference.batches import Special
 from rasid.inference.evaluation.scores import score
 from rasid.inference.model import load_encoder
-from rasid.train.auxiliary import train_auxiliary
 from rasid.train.card import RunFacts, write_card
 from rasid.train.checkpoint import write_checkpoint
 from rasid.train.cli import main
 from rasid.train.config import DistilConfig, OptimConfig, TrainConfig
 from rasid.train.features import IGNORE
+from rasid.train.ner.auxiliary import train_auxiliary
 from rasid.train.note import NOTE, read_note, with_teachers, write_note
 from rasid.train.pretrain import (
     RECIPE,

@@ -169,6 +169,7 @@ def test_the_shipped_configurations_are_whole() -> None:
     assert encoders == {
         "rasid-base.toml": "rasid-base",
         "distilled.toml": "../../runs/base-15/model",
+        "fast.toml": "../../runs/words",
         "arabert.toml": "aubmindlab/bert-base-arabertv02",
     }
 

@@ -12,12 +12,12 @@ from tokenizers import Tokenizer
 
 from rasid.data.errors import DataError
 from rasid.data.public import PUBLIC_CORPORA, TaggedSentence
-from rasid.train.benchmark import run_benchmark, scores_of
-from rasid.train.bio import TAGS
 from rasid.train.cli import main
 from rasid.train.config import OptimConfig
 from rasid.train.features import IGNORE
-from rasid.train.ner_texts import Example, passages_of, to_example, to_passages, to_texts
+from rasid.train.ner.benchmark import run_benchmark, scores_of
+from rasid.train.ner.bio import TAGS
+from rasid.train.ner.texts import Example, passages_of, to_example, to_passages, to_texts
 
 TEXT = "زار O\nسالم B-PERS\nالكردي I-PERS\nمدينة O\nحلب B-LOC\n\nقالت O\nالأمم B-ORG\nالمتحدة I-ORG\nذلك O\n\n"
 

@@ -23,12 +23,12 @@ from rasid.inference.batches import Special
 from rasid.inference.loading import backend
 from rasid.inference.pieces import WORD
 from rasid.inference.segment import segment
-from rasid.train.bio import TAGS
 from rasid.train.checkpoint import weights_of
-from rasid.train.ner_texts import Example, FloatArray, predict, to_texts
+from rasid.train.ner.bio import TAGS
+from rasid.train.ner.tagger import SharedTagger
+from rasid.train.ner.texts import Example, FloatArray, predict, to_texts
 from rasid.train.note import note_of_encoder, with_teachers, write_note
 from rasid.train.setup import load_tokenizer, open_encoder
-from rasid.train.token_tagger import SharedTagger
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

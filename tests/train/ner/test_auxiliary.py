@@ -11,8 +11,8 @@ from tokenizers import Tokenizer
 
 from rasid.data.public import PUBLIC_CORPORA, TaggedSentence
 from rasid.inference.model import load_encoder
-from rasid.train.auxiliary import tags_of, to_passages
 from rasid.train.cli import main
+from rasid.train.ner.auxiliary import tags_of, to_passages
 from rasid.train.note import NOTE
 from tests.conftest import gold_articles, wordpiece_tokenizer
 

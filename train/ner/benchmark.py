@@ -22,12 +22,12 @@ from rasid.data.errors import DataError
 from rasid.data.public import PUBLIC_CORPORA, TaggedSentence, read_tagged
 from rasid.inference.evaluation.counts import Counts, of_sets
 from rasid.inference.loading import backend, special_tokens
-from rasid.train.bio import KINDS, TAGS, Span, likeliest, spans_of
 from rasid.train.config import OptimConfig
-from rasid.train.ner_teachers import RESULT, ask, keep_tagger, open_teacher, read_unlabelled
-from rasid.train.ner_texts import FloatArray, passages_of, predict, to_example, to_texts
+from rasid.train.ner.bio import KINDS, TAGS, Span, likeliest, spans_of
+from rasid.train.ner.tagger import Noise, SharedTagger, fit
+from rasid.train.ner.teachers import RESULT, ask, keep_tagger, open_teacher, read_unlabelled
+from rasid.train.ner.texts import FloatArray, passages_of, predict, to_example, to_texts
 from rasid.train.setup import load_tokenizer, open_encoder
-from rasid.train.token_tagger import Noise, SharedTagger, fit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -20,9 +20,9 @@ from rasid.data.errors import DataError
 from rasid.data.public import PUBLIC_CORPORA, TaggedSentence, detokenise, longest, read_tagged
 from rasid.inference.loading import backend, special_tokens
 from rasid.inference.pieces import to_pieces
+from rasid.train.ner.tagger import Passage, SharedTagger, fit
 from rasid.train.note import note_of_encoder, write_note
 from rasid.train.setup import load_tokenizer, open_encoder
-from rasid.train.token_tagger import Passage, SharedTagger, fit
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -12,10 +12,10 @@ from transformers import BertConfig, BertModel
 from rasid.data.errors import DataError
 from rasid.data.public import PUBLIC_CORPORA, TaggedSentence, read_tagged
 from rasid.inference.loading import backend, special_tokens
-from rasid.train.bio import TAGS, likeliest
 from rasid.train.cli import main
-from rasid.train.ner_teachers import ask, open_teacher, read_unlabelled
-from rasid.train.ner_texts import to_example
+from rasid.train.ner.bio import TAGS, likeliest
+from rasid.train.ner.teachers import ask, open_teacher, read_unlabelled
+from rasid.train.ner.texts import to_example
 from rasid.train.note import read_note
 from rasid.train.setup import load_tokenizer
 from tests.conftest import wordpiece_tokenizer

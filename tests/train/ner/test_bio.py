@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rasid.train.bio import TAGS, likeliest, spans_of
+from rasid.train.ner.bio import TAGS, likeliest, spans_of
 
 
 def tags(names: str) -> list[int]:

@@ -16,9 +16,9 @@ from rasid.data.errors import DataError
 from rasid.data.public import TaggedSentence
 from rasid.inference.batches import Special, by_length
 from rasid.inference.windows import owners, plan_windows
-from rasid.train.bio import KINDS, TAGS
 from rasid.train.features import IGNORE
-from rasid.train.token_tagger import Passage, SharedTagger, Source, to_arrays
+from rasid.train.ner.bio import KINDS, TAGS
+from rasid.train.ner.tagger import Passage, SharedTagger, Source, to_arrays
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

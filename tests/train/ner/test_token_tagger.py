@@ -9,8 +9,8 @@ import torch
 from rasid.inference.batches import Special
 from rasid.train.config import OptimConfig
 from rasid.train.features import IGNORE
+from rasid.train.ner.tagger import Noise, Passage, SharedTagger, apart, fit, hide, to_arrays, to_targets
 from rasid.train.setup import open_encoder
-from rasid.train.token_tagger import Noise, Passage, SharedTagger, apart, fit, hide, to_arrays, to_targets
 
 SPECIAL = Special(first=2, last=3, pad=0)
 RATES = OptimConfig(epochs=30, batch_tokens=256, lr=3e-3, head_lr=1e-2)
