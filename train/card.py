@@ -111,7 +111,7 @@ def write_card(
         name=f"rasid tagger on {config.model.encoder}",
         encoder=encoder,
         before=_before(note),
-        begun=f"\n- It begins from a trained tagger, heads and all: {named}." if config.model.heads else "",
+        begun=f"\n- That tagger is {named}, begun from with its heads." if config.model.heads else "",
         articles=f"{len(train):,}",
         sentences=f"{sum(len(a.sentences) for a in train):,}",
         words=f"{sum(len(a.text.split()) for a in train):,}",
@@ -132,7 +132,10 @@ def write_card(
     )
     (folder / "README.md").write_text(text, encoding="utf-8")
     # who learns from this model goes on from what it learnt
-    write_note(folder, {"encoder": named, **note})
+    own: dict[str, Any] = {"articles": len(train), "unlabelled": facts.unlabelled, "sources": list(_sources(train))}
+    if facts.unlabelled:
+        own["places"] = [Path(name).name for name in config.distil.texts]
+    write_note(folder, {"encoder": named, **note, "labels": [*note.get("labels", ()), own]})
 
 
 def write_held_out(folder: Path, parts: Sequence[tuple[str, str]]) -> None:
@@ -181,6 +184,12 @@ def _steps(note: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
                 how = f"{run['pieces']:,} pieces, {run['epochs']} epochs, rate {run['lr']}, seed {run['seed']}"
                 said = f"read {run['texts']:,} texts by masked language modelling, by `rasid train pretrain` ({how})"
                 yield said, [_LICENCES.get(name, name) for name in run["places"]]
+        if key == "labels":
+            for run in value:
+                count = run["unlabelled"]
+                more = f" and {count:,} texts without labels that a teacher tagged" if count else ""
+                places = [_LICENCES.get(name, name) for name in run.get("places", ())]
+                yield f"learnt to tag from {run['articles']:,} labelled articles{more}", [*run["sources"], *places]
         if key == "vocabulary":
             yield (
                 f"was given {value['words']:,} words as pieces, by `rasid train words`, the commonest of",

@@ -2,8 +2,8 @@
 
 It goes on into the folder, and so the card, of every model trained from there. Its keys stand in the order in which
 they were learnt from: `pretraining` (`rasid train pretrain`), `corpora` (`rasid train auxiliary`), `vocabulary`
-(`rasid train words`) and `teachers` (what the encoders of those taggers learnt from that the model, or what it began
-from, was distilled from).
+(`rasid train words`), `labels` (runs that made it a tagger) and `teachers` (what the encoders of those taggers learnt
+from that the model, or what it began from, was distilled from).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from rasid.data.errors import DataError
 
 NOTE: Final = "auxiliary.json"
 _TEACHERS: Final = "teachers"
+_LABELS: Final = "labels"
 _LEARNT: Final = frozenset({"pretraining", "corpora", "vocabulary"})
 
 
@@ -73,6 +74,6 @@ def with_teachers(note: Mapping[str, Any], teachers: Iterable[Path]) -> dict[str
 
 def _entries(folder: Path) -> list[dict[str, Any]]:
     note = read_note(folder)
-    own = {key: value for key, value in note.items() if key != _TEACHERS}
+    own = {key: value for key, value in note.items() if key not in (_TEACHERS, _LABELS)}
     entries: list[dict[str, Any]] = [{"names": [name_of(folder)], "learnt": own}] if own.keys() & _LEARNT else []
     return entries + list(note.get(_TEACHERS, ()))

@@ -17,9 +17,11 @@ from rasid.inference.batches import Batch, Special
 from rasid.inference.loading import load_network, open_folder
 from rasid.inference.model import Logits, RasidModel
 from rasid.inference.windows import plan_windows
+from rasid.train.card import _before
 from rasid.train.config import TrainConfig, load_config
 from rasid.train.distil import mix, read_unlabelled, soft_losses, state_loss
 from rasid.train.features import TrainingBatch, collate, to_features
+from rasid.train.note import read_note
 from rasid.train.setup import keep_layers, new_model
 from rasid.train.trainer import Training
 from rasid.train.views import View
@@ -151,6 +153,10 @@ def test_a_student_of_fewer_layers_learns_from_its_teacher(config: TrainConfig, 
     assert load_network(folder).config.encoder["num_hidden_layers"] == 1
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "1 texts without labels" in card
+    (learnt,) = read_note(folder)["labels"]
+    assert learnt["articles"] == 2 and learnt["unlabelled"] == 1 and learnt["places"] == ["more"]
+    told = _before(read_note(folder))
+    assert "2 labelled articles and 1 texts without labels" in told and "more" in told
     assert "trained taggers" in card
 
 

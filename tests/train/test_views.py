@@ -229,4 +229,4 @@ def test_a_teacher_with_another_vocabulary_teaches(model_folder: Path, tmp_path:
     assert len(training.features) == len(training.teaching.readers) == 2
     folder = training.run(quiet=True)
     card = (folder / "README.md").read_text(encoding="utf-8")
-    assert "begins from a trained tagger" in card
+    assert "begun from with its heads" in card
