@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from rasid.inference.tagger import Tagger
     from rasid.inference.workers import ShardPool
 
-_MODEL = click.option("--model", help="A model folder, or a name on the hub. Default: the model shipped with rasid.")
+_MODEL = click.option(
+    "--model",
+    help="base or fast, which ship with rasid; a model folder; or a name on the hub.  [default: base]",
+)
 _DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 _PRECISION = click.option(
     "--precision",
@@ -104,7 +107,7 @@ def tag(
     from rasid.data.sample_texts import sample_files
     from rasid.inference.loading import find_folder
     from rasid.inference.runtime.choose import identify, resolve
-    from rasid.inference.tagger import SHIPPED, Tagger
+    from rasid.inference.tagger import Tagger
 
     if sample:
         inputs, form = (*inputs, *sample_files()), form or ("text" if output is None else None)
@@ -116,7 +119,7 @@ def tag(
     if output is not None and (output.is_dir() or not output.suffix):
         from rasid.inference.shards import Job, describe_inputs, open_job
 
-        folder = find_folder(model or SHIPPED)
+        folder = find_folder(model)
         job = Job(
             describe_inputs(inputs), identify(folder, device, precision), form or "parquet", shard_size, min_score
         )
@@ -221,7 +224,7 @@ def _summary(tally: Tally, output: Path) -> str:
     required=True,
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Gold articles: labelled .jsonl, markup .txt, stand-off .jsonl, or a folder.",
+    help="Gold articles: labelled .jsonl, markup .txt, stand-off .jsonl, or a folder. May be given again.",
 )
 @TEXTS
 @click.option(

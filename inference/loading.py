@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from rasid.inference.model import RasidModel
 
 WEIGHTS: Final = "model.safetensors"
+_CHECKPOINTS: Final = Path(__file__).parent / "checkpoints"
+# The models that ship with the package, by name; the first is the default.
+SHIPPED: Final[Mapping[str, Path]] = {"base": _CHECKPOINTS / "rasid-base", "fast": _CHECKPOINTS / "rasid-fast"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,8 @@ class ModelFolder:
     curves: Curves
 
 
-def open_folder(path_or_name: str | Path) -> ModelFolder:
-    """Read a model folder's settings and tokenizer; a name that is no place on this machine is looked up on the hub.
+def open_folder(path_or_name: str | Path | None) -> ModelFolder:
+    """Read a model folder's settings and tokenizer; see `find_folder` for where it is.
 
     Raises:
         DataError: where there is no such model, or it is not one of rasid's.
@@ -106,12 +109,20 @@ def load_network(path_or_name: str | Path) -> RasidModel:
     return model
 
 
-def find_folder(path_or_name: str | Path) -> Path:
-    """Return the folder of a model; a name that is no place on this machine is fetched from the hub.
+def find_folder(path_or_name: str | Path | None) -> Path:
+    """Return the folder of a model.
+
+    Args:
+        path_or_name: a place on this machine; or the name of a model, one of `SHIPPED` or else on the hub, from where
+            it is fetched; None for the default model.
 
     Raises:
         DataError: where there is none.
     """
+    if path_or_name is None:
+        return next(iter(SHIPPED.values()))
+    if isinstance(path_or_name, str) and path_or_name in SHIPPED:  # a folder of that name is ./fast
+        return SHIPPED[path_or_name]
     place = Path(path_or_name).expanduser()
     here = isinstance(path_or_name, Path) or place.exists() or str(path_or_name).startswith((".", "/", "~"))
     if not here:

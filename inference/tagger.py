@@ -25,7 +25,6 @@ from rasid.inference.windows import Window, plan_stretches
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-SHIPPED: Final = Path(__file__).parent / "checkpoints" / "rasid-base"
 # Articles of which windows of like length share a batch; as many are decoded while the network reads the next.
 _ARTICLES_AT_ONCE: Final = 32
 _CHARACTERS_AT_ONCE: Final = 100_000
@@ -133,8 +132,8 @@ class Tagger:
         """Load a trained model.
 
         Args:
-            path_or_name: a folder that `rasid train` wrote, the name of such a model on the hub (the one case that
-                reaches the network), or None for the model that ships with the package.
+            path_or_name: `base` (as None) or `fast`, the models that ship with the package; a folder that `rasid train`
+                wrote; or the name of such a model on the hub, the one case that reaches the network.
             device: `auto` (a GPU where there is one, else the CPU), `cpu`, `cuda`, `cuda:1`, `mps`.
             precision: `auto`, `int8` (the exported graph, on the CPU only) or `fp32` (PyTorch, the reference). Auto is
                 half precision on a GPU and int8 on a CPU. A model without a graph is exported when it is first
@@ -147,7 +146,7 @@ class Tagger:
         from rasid.inference.loading import open_folder
         from rasid.inference.runtime.choose import choose_runtime
 
-        found = open_folder(path_or_name if path_or_name is not None else SHIPPED)
+        found = open_folder(path_or_name)
         return cls(
             choose_runtime(found.path, device, precision, threads),
             found.tokenizer,

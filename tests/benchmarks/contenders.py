@@ -144,6 +144,7 @@ class Camel(Contender):
 
 CONTENDERS: Final[dict[str, type[Contender]]] = {
     "rasid": Rasid,
+    "rasid-fast": Rasid,
     "rasid-int8": Rasid,
     "rasid-fp32": Rasid,
     "hf-tokens": HfTokens,

@@ -17,6 +17,7 @@ from tests.benchmarks.texts import Text, articles_of, middle_text, save_texts, w
 
 Answer = dict[str, Any]
 
+_MODELS: Final = {"rasid-fast": "fast"}
 _PRECISIONS: Final = {"rasid-int8": "int8", "rasid-fp32": "fp32"}
 _NEEDS_BASE: Final = ("hf-tokens", "hf-texts", "camel")
 _HEAVY: Final = ("torch", "transformers", "datasets")
@@ -108,7 +109,8 @@ def _jobs(run: Run, texts: Path) -> tuple[dict[str, dict[str, Any]], dict[str, s
             continue
         precision = _PRECISIONS.get(name, run.precision)
         base = run.folder / "base"
-        jobs[name] = {"contender": name, "texts": texts, "base": base, "model": run.model, "precision": precision}
+        jobs[name] = {"contender": name, "texts": texts, "base": base, "precision": precision}
+        jobs[name]["model"] = _MODELS.get(name, run.model)
     return jobs, skipped
 
 

@@ -1,4 +1,4 @@
-"""The checkpoint that ships with the package: it is there, it loads without a network, and it tags."""
+"""The checkpoints that ship with the package: they are there, load without a network, and tag."""
 
 from __future__ import annotations
 
@@ -8,32 +8,45 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from rasid.data.errors import DataError
 from rasid.data.sample_texts import sample_files
 from rasid.data.sources import load_labelled
 from rasid.inference.evaluation.scores import score
+from rasid.inference.loading import SHIPPED, find_folder
 from rasid.inference.runtime.graph import FILE, find_graph
-from rasid.inference.tagger import SHIPPED, Tagger
+from rasid.inference.tagger import Tagger
 from rasid.train.cli import main
 
 TEST_SPLIT = Path(__file__).parents[2] / "data" / "corpus" / "test.jsonl"
 
 
-@pytest.fixture(scope="module")
-def shipped() -> Tagger:
-    return Tagger.from_pretrained(device="cpu")
+@pytest.fixture(scope="module", params=sorted(SHIPPED))
+def shipped(request: pytest.FixtureRequest) -> Tagger:
+    return Tagger.from_pretrained(request.param, device="cpu")
 
 
-def test_it_is_small_and_without_pickle() -> None:
-    sizes = {path.name: path.stat().st_size for path in SHIPPED.iterdir()}
+@pytest.mark.parametrize("folder", SHIPPED.values(), ids=SHIPPED)
+def test_it_is_small_and_without_pickle(folder: Path) -> None:
+    sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
     assert {"config.json", "model.safetensors", FILE, "tokenizer.json", "README.md"} <= sizes.keys()
     assert max(sizes.values()) < 95e6
     assert sum(size for name, size in sizes.items() if name != FILE) < 95e6
     assert not any(name.endswith((".bin", ".pt", ".pkl", ".py")) for name in sizes)
-    assert "/" not in json.loads((SHIPPED / "config.json").read_text())["encoder"].get("_name_or_path", "")
+    assert "/" not in json.loads((folder / "config.json").read_text())["encoder"].get("_name_or_path", "")
 
 
-def test_the_graph_was_made_of_the_weights() -> None:
-    assert find_graph(SHIPPED) == SHIPPED / FILE
+@pytest.mark.parametrize("folder", SHIPPED.values(), ids=SHIPPED)
+def test_the_graph_was_made_of_the_weights(folder: Path) -> None:
+    assert find_graph(folder) == folder / FILE
+
+
+def test_the_default_is_the_first_and_a_name_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fast").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert find_folder(None) == SHIPPED["base"]
+    assert find_folder("fast") == SHIPPED["fast"]
+    with pytest.raises(DataError, match="no model here"):
+        find_folder("./fast")
 
 
 def test_it_reads_a_plain_sentence(shipped: Tagger) -> None:
