@@ -23,7 +23,7 @@ from rasid.inference.model import Logits, RasidModel
 from rasid.inference.records import find_problem
 from rasid.train.features import IGNORE, TrainingBatch
 from rasid.train.losses import mode_loss, role_scores, span_mean
-from rasid.train.views import View
+from rasid.train.views import View, Words
 
 if TYPE_CHECKING:
     from rasid.inference.tagger import Tagger
@@ -58,8 +58,8 @@ def soft_losses(student: Logits, taught: Sequence[tuple[Logits, View]], labels: 
     event = functional.binary_cross_entropy_with_logits(student.event[present].float(), events_wanted, reduction="none")
     found["event"] = event.sum(-1).mean()
     spans, sectors = tensor(labels.spans), tensor(labels.sectors)
-    actors = sectors != IGNORE
-    if len(spans) and bool(actors.any()):
+    if (labels.sectors != IGNORE).any():
+        actors = sectors != IGNORE
         wanted = [functional.softmax(span_mean(t.sector, tensor(v.spans)[actors]), dim=-1) for t, v in taught]
         found["sector"] = _towards(span_mean(student.sector, spans[actors]), wanted, zero)
     if len(labels.events):
@@ -85,14 +85,19 @@ def _of_tokens(logits: Tensor, view: View, at: Tensor, *, spans: bool) -> Tensor
     """
     if view.words is None:
         return functional.softmax(logits[at].float(), dim=-1)
-    tokens = torch.as_tensor(view.words.tokens, device=at.device)[at]
-    found = functional.softmax(logits[at.nonzero()[:, 0], tokens].float(), dim=-1)
+    found = functional.softmax(_where_words_begin(logits, view.words, at).float(), dim=-1)
     if not spans:
         return found
     outside, begin, inside = found.unbind(-1)
     later = torch.stack([outside, torch.zeros_like(begin), begin + inside], dim=-1)
     first = torch.as_tensor(view.words.firsts, device=at.device)[at]
     return torch.where(first[:, None], found, later)
+
+
+def _where_words_begin(values: Tensor, words: Words, at: Tensor) -> Tensor:
+    """Return what a teacher has, of (B, its own T, …), where the words begin of the student's tokens at bool (B, T)."""
+    tokens = torch.as_tensor(words.tokens, device=at.device)[at]
+    return values[at.nonzero()[:, 0], tokens]
 
 
 class States:
@@ -121,8 +126,7 @@ def state_loss(student: Tensor, teacher: Tensor, batch: Batch, view: View) -> Te
         own, wanted = student[present].float(), teacher[present].float()
     else:
         present = torch.as_tensor(view.words.firsts, device=student.device)
-        tokens = torch.as_tensor(view.words.tokens, device=student.device)[present]
-        own, wanted = student[present].float(), teacher[present.nonzero()[:, 0], tokens].float()
+        own, wanted = student[present].float(), _where_words_begin(teacher, view.words, present).float()
     return (own - wanted).square().mean() / (wanted - wanted.mean(0)).square().mean()
 
 

@@ -113,6 +113,7 @@ def fit(
         quiet: without a progress bar.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    half = _HALF.get(precision_of(optim.precision, device.type))
     model.to(device)
     # faster than the fused kinds on a CPU
     if device.type == "cpu":
@@ -129,7 +130,8 @@ def fit(
         bar = tqdm(rng.permutation(len(groups)), desc=f"epoch {epoch + 1}/{optim.epochs}", unit="batch", disable=quiet)
         for done, group in enumerate(bar):
             set_rate(optimizer, (epoch + done / len(groups)) / optim.epochs, optim.warmup)
-            loss = _step(model, optimizer, [passages[i] for i in groups[group]], special, optim, noise)
+            batch = [passages[i] for i in groups[group]]
+            loss = _step(model, optimizer, batch, special, noise, half=half, clip=optim.clip)
             step += 1
             if average:
                 average.update(model, step)
@@ -147,12 +149,13 @@ def _step(
     optimizer: torch.optim.Optimizer,
     batch: Sequence[Passage],
     special: Special,
-    optim: OptimConfig,
     noise: Noise,
+    *,
+    half: torch.dtype | None,
+    clip: float,
 ) -> float:
     """Learn from a batch and return its loss."""
     device = next(model.parameters()).device
-    half = _HALF.get(precision_of(optim.precision, device.type))
     ids, mask, tags = (array.to(device) for array in to_arrays(batch, special))
     passes = 2 if noise.rdrop else 1
     ids, mask = ids.repeat(passes, 1), mask.repeat(passes, 1)
@@ -167,7 +170,7 @@ def _step(
     if noise.rdrop:
         loss = loss + noise.rdrop * apart(found[0], found[1])[targets.sum(-1) > 0].sum() / (2 * asked)
     loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(model.parameters(), optim.clip)
+    nn.utils.clip_grad_norm_(model.parameters(), clip)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return float(loss.detach())
