@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
@@ -35,9 +35,11 @@ class Runtime(Protocol):
 
     Args:
         sizes: of the batches that it is to be given.
+        parallel: how many batches it computes side by side, each called for in a thread of its own.
     """
 
     sizes: BatchSizes
+    parallel: int
 
     def __call__(self, batch: Batch) -> dict[str, NDArray[np.float32]]:
         """Return the logits of every head."""
@@ -57,6 +59,14 @@ class _Chunk:
     def items(self) -> list[tuple[Pieces, Window]]:
         """Return each window with the pieces it is cut from."""
         return [(p, w) for p, ws in zip(self.pieces, self.windows, strict=True) for w in ws]
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A batch that is being computed: which windows it holds, row by row, and their logits by head."""
+
+    group: Sequence[int]
+    computed: Future[dict[str, NDArray[np.float32]]]
 
 
 class _Source:
@@ -179,12 +189,12 @@ class Tagger:
             Exception: what reading the articles raises, once those that were read are tagged.
         """
         source = _Source(articles)
-        waiting: deque[tuple[_Chunk, Future[list[WindowLogits]]]] = deque()
+        waiting: deque[tuple[_Chunk, list[_Call]]] = deque()
         # the network computes beside the decoding of what it computed before
-        with ThreadPoolExecutor(1) as network:
+        with ThreadPoolExecutor(self._runtime.parallel) as network:
             for articles_read in _in_chunks(source):
                 chunk = self._prepare(articles_read)
-                waiting.append((chunk, network.submit(self._run, chunk.items)))
+                waiting.append((chunk, self._call(chunk.items, network)))
                 if len(waiting) > 1:
                     yield from self._decode(*waiting.popleft(), min_score)
             while waiting:
@@ -201,8 +211,8 @@ class Tagger:
         ]
         return _Chunk(articles, sentences, pieces, windows)
 
-    def _decode(self, chunk: _Chunk, computed: Future[list[WindowLogits]], min_score: float) -> Iterator[Article]:
-        logits = computed.result()
+    def _decode(self, chunk: _Chunk, calls: Sequence[_Call], min_score: float) -> Iterator[Article]:
+        logits = _by_window(calls)
         at = 0
         for article, spans, piece, own in zip(
             chunk.articles, chunk.sentences, chunk.pieces, chunk.windows, strict=True
@@ -226,12 +236,23 @@ class Tagger:
             except DataError as error:
                 raise AssertionError(f"decoding broke an invariant: {error}") from error
 
-    def _run(self, items: list[tuple[Pieces, Window]]) -> list[WindowLogits]:
-        """Return the logits of each window, in order, padding cut off."""
-        out: list[WindowLogits] = [{}] * len(items)
+    def _call(self, items: Sequence[tuple[Pieces, Window]], network: Executor) -> list[_Call]:
+        """Begin to compute the logits of windows."""
         lengths = [len(window) + 2 for _, window in items]
-        for group, width in plan_batches(lengths, self._runtime.sizes, self._window + 2):
-            result = self._runtime(make_batch([items[i] for i in group], self._special, width))
-            for row, index in enumerate(group):
-                out[index] = {name: array if name in CONSTANTS else array[row] for name, array in result.items()}
-        return out
+        return [
+            _Call(group, network.submit(self._compute, [items[i] for i in group], width))
+            for group, width in plan_batches(lengths, self._runtime.sizes, self._window + 2)
+        ]
+
+    def _compute(self, items: Sequence[tuple[Pieces, Window]], width: int) -> dict[str, NDArray[np.float32]]:
+        return self._runtime(make_batch(items, self._special, width))
+
+
+def _by_window(calls: Sequence[_Call]) -> list[WindowLogits]:
+    """Return the logits of each window, in order, padding left on."""
+    out: list[WindowLogits] = [{}] * sum(len(call.group) for call in calls)
+    for call in calls:
+        result = call.computed.result()
+        for row, index in enumerate(call.group):
+            out[index] = {name: array if name in CONSTANTS else array[row] for name, array in result.items()}
+    return out

@@ -349,6 +349,7 @@ class _Remembering:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self.sizes = runtime.sizes
+        self.parallel = runtime.parallel
         self._known: dict[bytes, dict[str, NDArray[np.float32]]] = {}
 
     def __call__(self, batch: Batch) -> dict[str, NDArray[np.float32]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,13 @@ from rasid.inference.batches import INPUTS, Batch, BatchSizes
 from rasid.inference.merge import HEADS
 from rasid.inference.runtime.compiled import compile_graph
 from rasid.inference.runtime.metadata import GROUP, read_metadata
+
+
+_SMALLEST: Final = Batch(
+    input_ids=np.zeros((1, 1), np.int64),
+    attention_mask=np.ones((1, 1), np.int64),
+    sentence_mask=np.ones((1, 1, 1), np.bool_),
+)
 
 
 class OpenVinoRuntime:
@@ -34,14 +42,14 @@ class OpenVinoRuntime:
         Raises:
             DataError: where the file is no graph.
         """
-        # 512: of 256 to 4,096 the quickest. A call costs what 35 tokens do, for its threads wait for each other at
-        # every node; what is compiled for a number of tokens, 40. Streams of a thread each would not wait, but two
-        # that compile for a new shape at once may hang for good (OpenVINO 2026.4, once in some thousand articles).
-        self.sizes = BatchSizes(tokens=512, call=35, multiple=8)
+        self.parallel = threads or _count_cores()
+        # of 192 to 768 tokens the quickest; calls cost little, for a thread that computes alone waits for none
+        self.sizes = BatchSizes(tokens=384, call=16, multiple=4)
         openvino = _import_openvino()
         settings: dict[str, Any] = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads or _count_cores(),
+            # each batch in one thread: two that shared one would wait for each other at every node
+            "NUM_STREAMS": self.parallel,
+            "INFERENCE_NUM_THREADS": self.parallel,
             # or the threads of all processes would be tied to the same cores
             "ENABLE_CPU_PINNING": False,
             # elsewhere than on x86 it would take half precision where the processor has it
@@ -50,20 +58,30 @@ class OpenVinoRuntime:
         }
         try:
             compiled = compile_graph(openvino.Core(), path, settings, openvino.__version__)
-            self._request = compiled.create_infer_request()
+            requests = [compiled.create_infer_request() for _ in range(self.parallel)]
         except RuntimeError as error:
             message = next((line for line in str(error).splitlines() if line.strip()), "")
             raise DataError(f"the graph could not be loaded: {message}", source=str(path)) from None
         # the compiler adds names of its own to those of the heads
-        names = [output.get_names() & set(HEADS) for output in self._request.model_outputs]
+        names = [output.get_names() & set(HEADS) for output in requests[0].model_outputs]
         if sorted(name for own in names for name in own) != sorted(HEADS):
             raise DataError("the graph could not be loaded: its outputs are not those of a tagger", source=str(path))
         self._heads = [own.pop() for own in names]
+        self._idle: SimpleQueue[Any] = SimpleQueue()
+        for request in requests:
+            self._idle.put(request)
+        # what the binding prepares in its first call hangs for good where two threads make that call at once
+        # (OpenVINO 2026.4: a static's guard is held while the interpreter's lock is waited for)
+        self(_SMALLEST)
 
     def __call__(self, batch: Batch) -> dict[str, NDArray[np.float32]]:
-        """Return the logits of every head as float32 arrays, by the names of `Logits`."""
+        """Return the logits of every head as float32 arrays, by the names of `Logits`; from any thread."""
         arrays = {name: getattr(batch, name) for name in INPUTS}
-        found = self._request.infer(arrays, share_inputs=True)
+        request = self._idle.get()
+        try:
+            found = request.infer(arrays, share_inputs=True)
+        finally:
+            self._idle.put(request)
         return {head: found[index] for index, head in enumerate(self._heads)}
 
 

@@ -55,6 +55,8 @@ class TorchRuntime:
         self._half = half
         # enough to fill a GPU, which a call costs much; on a CPU what lies near the processor
         self.sizes = BatchSizes(512, call=30) if self.device.type == "cpu" else BatchSizes(16_384, call=1_000)
+        # each takes all threads, or the whole GPU
+        self.parallel = 1
         self._model = model
         if threads is not None:
             torch.set_num_threads(threads)

@@ -3,13 +3,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from threading import Barrier
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from rasid.data.errors import DataError
 from rasid.data.schema import Article
+from rasid.inference.batches import Batch, BatchSizes
+from rasid.inference.loading import load_network, open_folder
+from rasid.inference.runtime.torch import TorchRuntime
 from rasid.inference.tagger import Tagger
 
 TEXT = "انسحبت قوات النظام من مدينة جاسم. وقال مصدر محلي إن الأهالي عادوا إلى منازلهم!\nقصف الجيش بلدة سرمين"
@@ -71,6 +77,29 @@ def test_order_batching_and_neighbours_change_nothing(tagger: Tagger) -> None:
     alone = [tagger.tag([text])[0] for text in texts]
     for left, right in zip(together, alone, strict=True):
         assert [(m.start, m.end, m.label) for m in left.mentions] == [(m.start, m.end, m.label) for m in right.mentions]
+
+
+def test_as_many_batches_are_computed_side_by_side_as_the_runtime_takes(model_folder: Path) -> None:
+    found = open_folder(model_folder)
+    network = TorchRuntime(load_network(model_folder), "cpu")
+
+    class Pairs:
+        """Answers no batch before another is there."""
+
+        sizes = BatchSizes(tokens=1)
+        parallel = 2
+        both = Barrier(2, timeout=20)
+
+        def __call__(self, batch: Batch) -> dict[str, NDArray[np.float32]]:
+            self.both.wait()
+            return network(batch)
+
+    texts = [TEXT, "قصف الجيش بلدة سرمين.", "جاسم"] * 40  # windows: four to a triple
+    pairs, single = (
+        Tagger(runtime, found.tokenizer, found.special, window=24, event_threshold=0.5).tag(texts)
+        for runtime in (Pairs(), network)
+    )
+    assert [a.mentions for a in pairs] == [a.mentions for a in single]
 
 
 def test_stream_reads_only_a_few_ahead(tagger: Tagger) -> None:
