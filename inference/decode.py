@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -24,7 +25,7 @@ from rasid.data.scheme import (
 from rasid.inference.calibration import EVENT, NO_CURVES, PLAIN, Curve, Curves
 from rasid.inference.entities import Named, join_mentions
 from rasid.inference.layout import COLUMNS_OF_TYPE, MAX_DISTANCE, MODE_COLUMNS, gap_columns
-from rasid.inference.normalise import normalise
+from rasid.inference.normalise import normal_form
 from rasid.inference.pieces import Pieces
 
 FloatArray = NDArray[np.float32]
@@ -129,8 +130,16 @@ def word_probabilities(logits: FloatArray, pieces: Pieces) -> tuple[FloatArray, 
     return softmax((share * first + (1 - share) * rest).astype(np.float32)), begins
 
 
-def decode_spans(logits: FloatArray, label: str, pieces: Pieces, text: str) -> list[Span]:
-    """Return the spans of one layer: runs of B and I words within a sentence; an I after O begins a span too."""
+def decode_spans(logits: FloatArray, label: str, pieces: Pieces, text: str, curve: Curve = PLAIN) -> list[Span]:
+    """Return the spans of one layer: runs of B and I words within a sentence; an I after O begins a span too.
+
+    Args:
+        logits: (pieces, 3).
+        label: of the layer.
+        pieces: of the text.
+        text: the raw text.
+        curve: makes the probability of a span.
+    """
     if not len(pieces.ends):
         return []
     probabilities, begins = word_probabilities(logits, pieces)
@@ -146,37 +155,34 @@ def decode_spans(logits: FloatArray, label: str, pieces: Pieces, text: str) -> l
     inside = tags != _O
     before = np.concatenate([[False], inside[:-1]])
     starts = np.flatnonzero(inside & ((tags == _B) | ~before | first_words))
-    breaks = np.flatnonzero(~inside | (tags == _B) | first_words)
-    marks = [_QUOTES.get(text[at], "") for at in pieces.starts[:, 0].tolist()]
+    # each run ends where another begins, a sentence ends, or the text does
+    breaks = np.append(np.flatnonzero(~inside | (tags == _B) | first_words), len(tags))
+    ends = breaks[np.searchsorted(breaks, starts, side="right")].tolist()
+    sentences = sentence_of[starts]
+    limits = np.minimum(np.searchsorted(sentence_of, sentences, side="right"), [*starts[1:], len(tags)]).tolist()
+    firsts = np.searchsorted(sentence_of, sentences).tolist()
+    signs = [text[at] for at in pieces.starts[:, 0].tolist()]
+    marks = [_QUOTES.get(sign, "") for sign in signs]
+    surest = np.log(probabilities[:, 1:].sum(axis=1) + 1e-9).tolist()
     spans: list[Span] = []
-    limits = np.minimum(np.searchsorted(sentence_of, sentence_of[starts], side="right"), [*starts[1:], len(tags)])
-    for start, limit in zip(starts, limits, strict=True):
-        at = int(np.searchsorted(breaks, start, side="right"))
-        end = int(breaks[at]) if at < len(breaks) else len(tags)
-        left, right = _trim(int(start), end, pieces, text)
-        left, right = _trim(*_balance(left, right, int(limit), marks), pieces, text)
+    runs = zip(starts.tolist(), ends, limits, firsts, sentences.tolist(), strict=True)
+    for start, end, limit, first, sentence in runs:
+        left, right = _trim(start, end, signs)
+        left, right = _trim(*_balance(left, right, limit, marks), signs)
         if label == LOCATION and left < right:
-            first = int(np.searchsorted(sentence_of, sentence_of[start]))
             left = _with_direction(left, max(first, spans[-1].words[1] if spans else 0), pieces, text)
         if left < right:
-            score = float(np.exp(np.log(probabilities[left:right, 1:].sum(axis=1) + 1e-9).mean()))
-            spans.append(
-                Span(
-                    label,
-                    (left, right),
-                    (int(begins[left]), int(begins[right])),
-                    int(sentence_of[start]),
-                    min(score, 1.0),
-                )
-            )
+            score = min(math.exp(sum(surest[left:right]) / (right - left)), 1.0)
+            own = int(begins[left]), int(begins[right])
+            spans.append(Span(label, (left, right), own, sentence, curve(score)))
     return spans
 
 
-def _trim(start: int, end: int, pieces: Pieces, text: str) -> tuple[int, int]:
-    """Take punctuation that never belongs to a name off both ends of a run of words."""
-    while start < end and text[pieces.starts[end - 1, 0]] in _EDGE_PUNCTUATION:
+def _trim(start: int, end: int, signs: Sequence[str]) -> tuple[int, int]:
+    """Take punctuation that never belongs to a name off both ends of a run of words, each known by its first sign."""
+    while start < end and signs[end - 1] in _EDGE_PUNCTUATION:
         end -= 1
-    while start < end and text[pieces.starts[start, 0]] in _EDGE_PUNCTUATION:
+    while start < end and signs[start] in _EDGE_PUNCTUATION:
         start += 1
     return start, end
 
@@ -219,7 +225,7 @@ def _with_direction(start: int, first: int, pieces: Pieces, text: str) -> int:
     """
 
     def word(index: int) -> str:
-        return normalise(text[pieces.starts[index, 0] : pieces.ends[index]]).text
+        return normal_form(text[pieces.starts[index, 0] : pieces.ends[index]])
 
     # the countryside of a town is another place than the town
     if start > first and _COUNTRYSIDE.fullmatch(word(start - 1)):
@@ -232,7 +238,7 @@ def _with_direction(start: int, first: int, pieces: Pieces, text: str) -> int:
 
 def _proclitics(scores: Scores, span: Span, pieces: Pieces, text: str) -> int:
     first = span.words[0]
-    word = normalise(text[pieces.starts[first, 0] : pieces.ends[first]]).text
+    word = normal_form(text[pieces.starts[first, 0] : pieces.ends[first]])
     if span.label == LOCATION and _COUNTRYSIDE.fullmatch(word):
         return len(word) - len("ريف")
     allowed = int(pieces.proclitics[first])
@@ -264,9 +270,9 @@ def decode_article(
         curves: by layer, what makes the network's probabilities those that are reported and compared.
     """
     spans = [
-        replace(span, score=curves.get(label, PLAIN)(span.score))
+        span
         for label, logits in ((ACTOR, scores.actor), (LOCATION, scores.location))
-        for span in decode_spans(logits, label, pieces, article.text)
+        for span in decode_spans(logits, label, pieces, article.text, curves.get(label, PLAIN))
     ]
     spans = [span for span in spans if span.score >= min_score]
     spans = [span for span in spans if span.label == ACTOR or not _nameless(span, pieces, article.text)]
@@ -283,17 +289,25 @@ def decode_article(
 def _nameless(span: Span, pieces: Pieces, text: str) -> bool:
     """Return whether a place has no name, such as `الريف الغربي`: the guidelines mark no such mention."""
     starts, ends = pieces.starts[slice(*span.words), 0], pieces.ends[slice(*span.words)]
-    return all(normalise(text[a:b]).text in NAMELESS_PLACES for a, b in zip(starts, ends, strict=True))
+    return all(normal_form(text[a:b]) in NAMELESS_PLACES for a, b in zip(starts, ends, strict=True))
+
+
+def _means(values: NDArray[np.float32], spans: Sequence[Span]) -> FloatArray:
+    """Return the mean of each span's rows: (spans, …) of (pieces, …)."""
+    lengths = np.array([span.pieces[1] - span.pieces[0] for span in spans])
+    rows = np.concatenate([np.arange(*span.pieces) for span in spans])
+    sums = np.add.reduceat(values[rows], np.cumsum(lengths) - lengths, axis=0)
+    means = sums / lengths.astype(np.float32).reshape(-1, *[1] * (values.ndim - 1))
+    return means.astype(np.float32, copy=False)
 
 
 def _mentions(spans: Sequence[Span], pieces: Pieces, scores: Scores, text: str) -> list[Mention]:
     found: list[Named] = []
-    for span in spans:
+    sectors = _means(scores.sector, spans).argmax(axis=1).tolist() if spans else []
+    for span, best in zip(spans, sectors, strict=True):
         start = int(pieces.starts[span.words[0], _proclitics(scores, span, pieces, text)])
         end = int(pieces.ends[span.words[1] - 1])
-        sector = None
-        if span.label == ACTOR:
-            sector = SECTORS[int(scores.sector[slice(*span.pieces)].mean(axis=0).argmax())]
+        sector = SECTORS[best] if span.label == ACTOR else None
         found.append(Named(span.label, sector, text[start:end], start, end))
     entities = join_mentions(found, text)
     return [
@@ -340,7 +354,11 @@ class _RoleScorer:
         self._mentions = mentions
         self._sentences = np.array([span.sentence for span in spans], dtype=np.int64)
         self._firsts = np.array([span.pieces[0] for span in spans], dtype=np.float32)
-        self._states = np.stack([scores.token_role[slice(*s.pieces)].mean(axis=0) for s in spans]) if spans else None
+        self._states = _means(scores.token_role, spans) if spans else None
+        # actors are never places and places never act
+        self._allowed = np.ones((len(spans), len(ROLES) + 1), dtype=np.float32)
+        for row, span in enumerate(spans):
+            self._allowed[row, [3] if span.label == ACTOR else [1, 2]] = 0.0
 
     def __call__(self, sentence: int, kind: int) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
         """Return the entity ids of sources, targets and locations; an entity takes the role it is surest of."""
@@ -353,19 +371,17 @@ class _RoleScorer:
         logits = self._states[near] @ self._scores.event_role[sentence, kind]
         logits += self._scores.role_bias[distance[near] + MAX_DISTANCE]
         logits += self._scores.gap_bias[gap_columns(self._firsts[near] - self._scores.event_at[sentence, kind])]
-        probabilities = softmax(logits)
+        probabilities = softmax(logits) * self._allowed[near]
+        roles = probabilities.argmax(axis=1)
+        sure = np.take_along_axis(probabilities, roles[:, None], axis=1)[:, 0]
         # an entity named in the event's own sentence is judged there, as in training
         here = {self._mentions[i].entity for i in near.tolist() if distance[i] == 0}
         best: dict[str, tuple[float, int]] = {}
-        for row, index in zip(probabilities, near.tolist(), strict=True):
+        for index, role, score in zip(near.tolist(), roles.tolist(), sure.tolist(), strict=True):
             mention = self._mentions[index]
             if distance[index] and mention.entity in here:
                 continue
-            allowed = row.copy()
-            # actors are never places and places never act
-            allowed[[3] if mention.label == ACTOR else [1, 2]] = 0.0
-            role = int(allowed.argmax())
-            if role and float(row[role]) > best.get(mention.entity, (0.0, 0))[0]:
-                best[mention.entity] = (float(row[role]), role)
+            if role and score > best.get(mention.entity, (0.0, 0))[0]:
+                best[mention.entity] = (score, role)
         sources, targets, places = (tuple(e for e, (_, role) in best.items() if role == r) for r in _ROLE_COLUMNS)
         return sources, targets, places

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from rasid.data.scheme import ACTOR, LABELS
@@ -147,6 +148,7 @@ def join_mentions(mentions: Sequence[Named], text: str) -> list[str]:
     return ids
 
 
+@lru_cache(maxsize=16_384)
 def _form(surface: str) -> _Form:
     name = " ".join(_case(word) for word in key(surface).split())
     return tuple(_CANONICAL.get(name, name).split()) or (surface,)

@@ -56,15 +56,32 @@ def normalise(raw: str) -> Normalised:
     out: list[str] = []
     starts_list: list[int] = []
     ends_list: list[int] = []
-    for at, char in enumerate(raw):
+
+    def keep(begin: int, end: int) -> None:
+        if begin < end:
+            out.append(raw[begin:end])
+            starts_list.extend(range(begin, end))
+            ends_list.extend(range(begin + 1, end + 1))
+
+    kept = 0
+    for match in _CHANGED.finditer(raw):
+        at, char = match.start(), match.group()
+        keep(kept, at)
+        kept = at + 1
         fresh = _fold(char)
         if fresh:
             out.append(fresh)
             starts_list.extend([at] * len(fresh))
             ends_list.extend([at + 1] * len(fresh))
-        elif ends_list and ends_list[-1] == at and not out[-1].isspace() and not _INVISIBLE.match(char):
+        elif ends_list and ends_list[-1] == at and not out[-1][-1].isspace() and not _INVISIBLE.match(char):
             ends_list[-1] = at + 1
+    keep(kept, len(raw))
     return Normalised("".join(out), np.array(starts_list, dtype=np.int64), np.array(ends_list, dtype=np.int64))
+
+
+def normal_form(raw: str) -> str:
+    """Return the text that `normalise` makes, for those who need no offsets."""
+    return raw if _CHANGED.search(raw) is None else normalise(raw).text
 
 
 @lru_cache(maxsize=4096)
@@ -91,6 +108,6 @@ def key(surface: str) -> str:
     Beside `normalise`, the variants of alef, of final yeh and of teh marbuta are folded, quotation marks and
     underscores become spaces, and white space is single.
     """
-    text = normalise(surface).text.casefold()
+    text = normal_form(surface).casefold()
     text = re.sub("[أإآ]", "ا", text).replace("ى", "ي").replace("ة", "ه")
     return " ".join(re.sub(r"[\"'“”«»‘’_]", " ", text).split())

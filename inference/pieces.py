@@ -68,29 +68,29 @@ def to_pieces(text: str, sentences: Sequence[tuple[int, int]], tokenizer: Tokeni
     """
     ids: list[int] = []
     piece_words: list[int] = []
-    starts: list[list[int]] = []
-    ends: list[int] = []
+    starts: list[IntArray] = []
+    ends: list[IntArray] = []
     proclitics: list[int] = []
     ranges: list[tuple[int, int]] = []
     for begin, end in sentences:
         clean = normalise(text[begin:end])
         found = _find_words(clean)
-        first_word, first_piece = len(ends), len(ids)
-        for left, right in found:
-            last = right - 1
-            offsets = [int(clean.starts[min(left + k, last)]) + begin for k in range(MAX_PROCLITICS + 1)]
-            starts.append(offsets)
-            ends.append(int(clean.ends[last]) + begin)
-            proclitics.append(_count_proclitics(clean.text[left:right]))
+        first_word, first_piece = len(proclitics), len(ids)
+        spans = np.array(found, dtype=np.int64).reshape(-1, 2)
+        inside = np.minimum(spans[:, :1] + np.arange(MAX_PROCLITICS + 1), spans[:, 1:] - 1)
+        starts.append(clean.starts[inside] + begin)
+        ends.append(clean.ends[spans[:, 1] - 1] + begin)
+        proclitics.extend(_count_proclitics(clean.text[left:right]) for left, right in found)
         sentence_ids, owners = _tokenise(clean.text, found, tokenizer)
         ids.extend(sentence_ids)
         piece_words.extend(owner + first_word for owner in owners)
         ranges.append((first_piece, len(ids)))
+    none = np.zeros(0, dtype=np.int64)
     return Pieces(
         np.array(ids, dtype=np.int64),
         np.array(piece_words, dtype=np.int64),
-        np.array(starts, dtype=np.int64).reshape(-1, MAX_PROCLITICS + 1),
-        np.array(ends, dtype=np.int64),
+        np.concatenate([none.reshape(0, MAX_PROCLITICS + 1), *starts]),
+        np.concatenate([none, *ends]),
         np.array(proclitics, dtype=np.int64),
         np.array(ranges, dtype=np.int64).reshape(-1, 2),
     )
@@ -98,9 +98,12 @@ def to_pieces(text: str, sentences: Sequence[tuple[int, int]], tokenizer: Tokeni
 
 def _find_words(clean: Normalised) -> list[tuple[int, int]]:
     """Return the words of a sentence; those that share a raw character, as the words of U+FDFA do, are one."""
+    spans = [match.span() for match in WORD.finditer(clean.text)]
+    edges = np.array(spans, dtype=np.int64).reshape(-1, 2)
+    if (clean.starts[edges[1:, 0]] >= clean.ends[edges[:-1, 1] - 1]).all():
+        return spans
     found: list[tuple[int, int]] = []
-    for match in WORD.finditer(clean.text):
-        left, right = match.span()
+    for left, right in spans:
         if found and clean.starts[left] < clean.ends[found[-1][1] - 1]:
             left = found.pop()[0]
         found.append((left, right))

@@ -17,7 +17,6 @@ from rasid.inference.merge import HEADS
 from rasid.inference.runtime.compiled import compile_graph
 from rasid.inference.runtime.metadata import GROUP, read_metadata
 
-
 _SMALLEST: Final = Batch(
     input_ids=np.zeros((1, 1), np.int64),
     attention_mask=np.ones((1, 1), np.int64),
