@@ -25,6 +25,7 @@ from rasid.data.scheme import (
 from rasid.inference.calibration import EVENT, NO_CURVES, PLAIN, Curve, Curves
 from rasid.inference.entities import Named, join_mentions
 from rasid.inference.layout import COLUMNS_OF_TYPE, MAX_DISTANCE, MODE_COLUMNS, gap_columns
+from rasid.inference.merge import Patchwork, Scores
 from rasid.inference.normalise import normal_form
 from rasid.inference.pieces import Pieces
 
@@ -42,39 +43,6 @@ _QUOTES: Final = {**dict.fromkeys("«»", "«"), **dict.fromkeys('“”„"', '
 
 
 _COUNTRYSIDE: Final = re.compile(r"[وفبلك]{0,2}ريف")
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """What the network says of one article, windows merged.
-
-    Args:
-        actor: (pieces, 3) logits.
-        location: (pieces, 3) logits.
-        proclitic: (pieces, MAX_PROCLITICS + 1) logits.
-        sector: (pieces, sectors) logits.
-        token_role: (pieces, roles + 1, role_size).
-        event: (sentences, types) logits.
-        mode: (sentences, modes) logits.
-        event_role: (sentences, types, role_size).
-        event_at: (sentences, types), the piece that the event's words centre on.
-        role_bias: (2 * MAX_DISTANCE + 1, roles + 1).
-        gap_bias: (2 * MAX_GAP + 1, roles + 1).
-        windows: int64 (sentences,), the window that speaks for each sentence, -1 for an empty one.
-    """
-
-    actor: FloatArray
-    location: FloatArray
-    proclitic: FloatArray
-    sector: FloatArray
-    token_role: FloatArray
-    event: FloatArray
-    mode: FloatArray
-    event_role: FloatArray
-    event_at: FloatArray
-    role_bias: FloatArray
-    gap_bias: FloatArray
-    windows: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,13 +260,16 @@ def _nameless(span: Span, pieces: Pieces, text: str) -> bool:
     return all(normal_form(text[a:b]) in NAMELESS_PLACES for a, b in zip(starts, ends, strict=True))
 
 
-def _means(values: NDArray[np.float32], spans: Sequence[Span]) -> FloatArray:
+def _means(values: FloatArray | Patchwork, spans: Sequence[Span]) -> FloatArray:
     """Return the mean of each span's rows: (spans, …) of (pieces, …)."""
+    rows = values[np.concatenate([np.arange(*span.pieces) for span in spans])]
     lengths = np.array([span.pieces[1] - span.pieces[0] for span in spans])
-    rows = np.concatenate([np.arange(*span.pieces) for span in spans])
-    sums = np.add.reduceat(values[rows], np.cumsum(lengths) - lengths, axis=0)
-    means = sums / lengths.astype(np.float32).reshape(-1, *[1] * (values.ndim - 1))
-    return means.astype(np.float32, copy=False)
+    begins = np.cumsum(lengths) - lengths
+    means = np.empty((len(spans), *rows.shape[1:]), np.float32)
+    for length in np.unique(lengths):  # ten times as quick as np.add.reduceat
+        same = lengths == length
+        means[same] = rows[begins[same][:, None] + np.arange(length)].mean(axis=1)
+    return means
 
 
 def _mentions(spans: Sequence[Span], pieces: Pieces, scores: Scores, text: str) -> list[Mention]:

@@ -11,8 +11,9 @@ from tokenizers import Tokenizer
 from rasid.data.schema import Article, Event, Mention
 from rasid.data.scheme import EVENT_TYPES, SECTORS
 from rasid.inference.calibration import Curve
-from rasid.inference.decode import Scores, decode_article, decode_spans, sigmoid, softmax, word_probabilities
+from rasid.inference.decode import decode_article, decode_spans, sigmoid, softmax, word_probabilities
 from rasid.inference.layout import COLUMNS_OF_TYPE, MAX_DISTANCE, MAX_GAP, MODE_COLUMNS
+from rasid.inference.merge import Scores
 from rasid.inference.pieces import MAX_PROCLITICS, Pieces, to_pieces
 from rasid.inference.segment import segment
 

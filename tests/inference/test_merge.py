@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rasid.data.scheme import EVENT_TYPES
-from rasid.inference.decode import Scores
 from rasid.inference.layout import MAX_DISTANCE, MAX_GAP, MODE_COLUMNS, TYPE_OF_COLUMN
-from rasid.inference.merge import merge
+from rasid.inference.merge import Patchwork, Scores, merge
 from rasid.inference.windows import Window, owners, plan_windows
 
 TYPES = len(EVENT_TYPES)
@@ -48,6 +47,12 @@ def merged(windows: list[Window], logits: list[Logits], lengths: list[int]) -> S
     return scores
 
 
+def whole(scores: Scores, name: str) -> np.ndarray:
+    """An array of the scores, with all its rows."""
+    found = getattr(scores, name)
+    return found[np.arange(len(found.owner))] if isinstance(found, Patchwork) else np.asarray(found)
+
+
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=10).filter(any), st.integers(2, 12))
 @settings(max_examples=40, deadline=None)
 def test_each_piece_has_the_logits_of_the_window_that_owns_it(lengths: list[int], size: int) -> None:
@@ -55,7 +60,7 @@ def test_each_piece_has_the_logits_of_the_window_that_owns_it(lengths: list[int]
     scores = merged(windows, [coded(w, i) for i, w in enumerate(windows)], lengths)
     expected = 1000.0 * owners(windows, sum(lengths)) + np.arange(sum(lengths))
     for name, shape in TOKEN_SHAPES.items():
-        np.testing.assert_array_equal(getattr(scores, name), spread(expected, shape))
+        np.testing.assert_array_equal(whole(scores, name), spread(expected, shape))
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=10).filter(any), st.integers(9, 20))
@@ -119,6 +124,16 @@ def test_half_precision_logits_are_merged_into_single() -> None:
     windows = plan_windows([3], 8)
     logits = {name: array.astype(np.float16) for name, array in coded(windows[0], 0).items()}
     scores = merged(windows, [logits], [3])
-    assert {getattr(scores, name).dtype for name in (*TOKEN_SHAPES, *SENTENCE_SHAPES, AT, "role_bias", "gap_bias")} == {
+    assert {whole(scores, name).dtype for name in (*TOKEN_SHAPES, *SENTENCE_SHAPES, AT, "role_bias", "gap_bias")} == {
         np.dtype(np.float32)
     }
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=10).filter(any), st.integers(2, 12), st.data())
+@settings(max_examples=40, deadline=None)
+def test_rows_are_taken_in_the_order_asked_for(lengths: list[int], size: int, data: st.DataObject) -> None:
+    windows = plan_windows(lengths, size)
+    patchwork = merged(windows, [coded(w, i) for i, w in enumerate(windows)], lengths).token_role
+    every = patchwork[np.arange(sum(lengths))]
+    wanted = np.array(data.draw(st.lists(st.integers(0, sum(lengths) - 1))), dtype=np.int64)
+    np.testing.assert_array_equal(patchwork[wanted], every[wanted])

@@ -15,10 +15,10 @@ from rasid.data.markup import read_markup
 from rasid.data.schema import Article, Mention
 from rasid.data.scheme import EVENT_TYPES, SECTORS
 from rasid.inference.batches import Special
-from rasid.inference.decode import Scores, decode_article
+from rasid.inference.decode import decode_article
 from rasid.inference.entities import Named
 from rasid.inference.layout import COLUMNS_OF_TYPE, MAX_DISTANCE, MAX_GAP, MODE_COLUMNS
-from rasid.inference.merge import merge
+from rasid.inference.merge import Scores, merge
 from rasid.inference.normalise import key
 from rasid.inference.pieces import MAX_PROCLITICS
 from rasid.inference.windows import Window, plan_windows
