@@ -48,13 +48,16 @@ class BatchSizes:
     Args:
         tokens: the most tokens of a padded batch, but for a window that is longer.
         call: what a batch costs beside what its tokens cost, in tokens.
+        multiple: batches hold a multiple of so many tokens, where they can: a runtime that compiles code for each
+            number of tokens has less to compile.
     """
 
     tokens: int
     call: int = 0
+    multiple: int = 1
 
 
-def make_batch(items: Sequence[tuple[Pieces, Window]], special: Special) -> Batch:
+def make_batch(items: Sequence[tuple[Pieces, Window]], special: Special, width: int = 0) -> Batch:
     """Pad windows, each with the pieces it is cut from, into one batch.
 
     Piece `p` of the article stands at token `p - window.start + 1`.
@@ -62,8 +65,9 @@ def make_batch(items: Sequence[tuple[Pieces, Window]], special: Special) -> Batc
     Args:
         items: the windows.
         special: ids of the tokens that frame and pad them.
+        width: tokens to pad each to; 0 for those of the longest.
     """
-    tokens = max(len(window) for _, window in items) + 2
+    tokens = max(width, max(len(window) for _, window in items) + 2)
     sentences = max(len(window.sentences) for _, window in items)
     ids = np.full((len(items), tokens), special.pad, dtype=np.int64)
     attention = np.zeros((len(items), tokens), dtype=np.int64)
@@ -95,7 +99,7 @@ def by_length(lengths: Sequence[int], budget: int) -> list[list[int]]:
     return groups
 
 
-def plan_batches(lengths: Sequence[int], sizes: BatchSizes) -> list[list[int]]:
+def plan_batches(lengths: Sequence[int], sizes: BatchSizes, longest: int) -> list[tuple[list[int], int]]:
     """Group items of like length so that all groups together cost the least.
 
     A group of n items padded to w tokens costs n * w + `sizes.call`. Sorted by length, the cheapest groups of the first
@@ -104,9 +108,10 @@ def plan_batches(lengths: Sequence[int], sizes: BatchSizes) -> list[list[int]]:
     Args:
         lengths: of the items, in tokens.
         sizes: of the groups.
+        longest: the most tokens that an item may be padded to.
 
     Returns:
-        Groups of indices, longest items first.
+        Groups of indices, longest items first, each with the width to pad it to.
     """
     order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
     costs = np.full(len(order) + 1, np.inf)
@@ -114,13 +119,24 @@ def plan_batches(lengths: Sequence[int], sizes: BatchSizes) -> list[list[int]]:
     begins = np.zeros(len(order) + 1, dtype=np.int64)
     for first, index in enumerate(order):
         counts = np.arange(1, min(max(1, sizes.tokens // lengths[index]), len(order) - first) + 1)
-        found = costs[first] + sizes.call + counts * lengths[index]
+        padded = counts * _widths(lengths[index], counts, sizes.multiple, longest)
+        found = costs[first] + sizes.call + padded
+        found[1:][padded[1:] > sizes.tokens] = np.inf
         ends = slice(first + 1, first + 1 + len(counts))
         begins[ends] = np.where(found < costs[ends], first, begins[ends])
         costs[ends] = np.minimum(found, costs[ends])
-    groups: list[list[int]] = []
+    groups: list[tuple[list[int], int]] = []
     end = len(order)
     while end:
-        groups.append(order[begins[end] : end])
+        group = order[begins[end] : end]
+        width = _widths(lengths[group[0]], np.array([len(group)]), sizes.multiple, longest)
+        groups.append((group, int(width[0])))
         end = int(begins[end])
     return groups[::-1]
+
+
+def _widths(length: int, counts: NDArray[np.int64], multiple: int, longest: int) -> NDArray[np.int64]:
+    """Return the least widths, no less than `length`, of which so many make a multiple."""
+    steps = multiple // np.gcd(multiple, counts)
+    widths: NDArray[np.int64] = np.maximum(length, np.minimum(-(-length // steps) * steps, longest))
+    return widths

@@ -240,12 +240,12 @@ class Tagger:
         """Begin to compute the logits of windows."""
         lengths = [len(window) + 2 for _, window in items]
         return [
-            _Call(group, network.submit(self._compute, [items[i] for i in group]))
-            for group in plan_batches(lengths, self._runtime.sizes)
+            _Call(group, network.submit(self._compute, [items[i] for i in group], width))
+            for group, width in plan_batches(lengths, self._runtime.sizes, self._window + 2)
         ]
 
-    def _compute(self, items: Sequence[tuple[Pieces, Window]]) -> dict[str, NDArray[np.float32]]:
-        return self._runtime(make_batch(items, self._special))
+    def _compute(self, items: Sequence[tuple[Pieces, Window]], width: int) -> dict[str, NDArray[np.float32]]:
+        return self._runtime(make_batch(items, self._special, width))
 
 
 def _by_window(calls: Sequence[_Call]) -> list[WindowLogits]:

@@ -11,46 +11,50 @@ from rasid.inference.pieces import Pieces
 from rasid.inference.windows import Window
 
 LENGTHS = st.lists(st.integers(3, 60), min_size=1, max_size=40)
-SIZES = st.builds(BatchSizes, st.integers(1, 200), st.integers(0, 40))
+SIZES = st.builds(BatchSizes, st.integers(1, 200), st.integers(0, 40), st.integers(1, 16))
 
 
-def cost(groups: list[list[int]], lengths: list[int], sizes: BatchSizes) -> int:
-    return sum(len(group) * max(lengths[i] for i in group) + sizes.call for group in groups)
+def cost(groups: list[tuple[list[int], int]], sizes: BatchSizes) -> int:
+    return sum(len(group) * width + sizes.call for group, width in groups)
 
 
-def fits(group: list[int], lengths: list[int], sizes: BatchSizes) -> bool:
-    return len(group) == 1 or len(group) * max(lengths[i] for i in group) <= sizes.tokens
-
-
-@given(LENGTHS, SIZES)
-def test_every_item_is_in_one_group_that_the_budget_allows(lengths: list[int], sizes: BatchSizes) -> None:
-    groups = plan_batches(lengths, sizes)
-    assert sorted(index for group in groups for index in group) == list(range(len(lengths)))
-    assert all(fits(group, lengths, sizes) for group in groups)
+@given(LENGTHS, SIZES, st.integers(60, 70))
+def test_every_item_is_in_one_group_that_holds_it(lengths: list[int], sizes: BatchSizes, longest: int) -> None:
+    groups = plan_batches(lengths, sizes, longest)
+    assert sorted(index for group, _ in groups for index in group) == list(range(len(lengths)))
+    for group, width in groups:
+        assert max(lengths[i] for i in group) <= width <= longest
+        assert len(group) == 1 or len(group) * width <= sizes.tokens
+        assert width == longest or len(group) * width % sizes.multiple == 0
 
 
 @given(LENGTHS, st.integers(60, 400))
 def test_without_a_price_for_calls_nothing_is_padded(lengths: list[int], budget: int) -> None:
-    for group in plan_batches(lengths, BatchSizes(budget)):
-        assert len({lengths[i] for i in group}) == 1
+    for group, width in plan_batches(lengths, BatchSizes(budget), 60):
+        assert {lengths[i] for i in group} == {width}
 
 
 @given(st.lists(st.integers(3, 60), min_size=1, max_size=8), SIZES)
 def test_no_other_grouping_costs_less(lengths: list[int], sizes: BatchSizes) -> None:
-    found = cost(plan_batches(lengths, sizes), lengths, sizes)
-    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    found = cost(plan_batches(lengths, sizes, 60), sizes)
+    order = sorted(lengths, reverse=True)
     for count in range(len(order)):
         for cuts in combinations(range(1, len(order)), count):
             bounds = [0, *cuts, len(order)]
-            other = [order[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
-            if all(fits(group, lengths, sizes) for group in other):
-                assert found <= cost(other, lengths, sizes)
+            parts = [order[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+            other = [(list(range(len(part))), _width(part, sizes.multiple)) for part in parts]
+            if all(len(group) == 1 or len(group) * width <= sizes.tokens for group, width in other):
+                assert found <= cost(other, sizes)
+
+
+def _width(part: list[int], multiple: int) -> int:
+    return next(width for width in range(part[0], 61) if width == 60 or width * len(part) % multiple == 0)
 
 
 def test_a_dear_call_makes_few_groups() -> None:
     lengths = list(range(10, 50))
-    assert len(plan_batches(lengths, BatchSizes(10_000, call=100_000))) == 1
-    assert len(plan_batches(lengths, BatchSizes(10_000))) == 40
+    assert len(plan_batches(lengths, BatchSizes(10_000, call=100_000), 60)) == 1
+    assert len(plan_batches(lengths, BatchSizes(10_000), 60)) == 40
 
 
 @given(LENGTHS, st.integers(60, 400))
@@ -60,11 +64,10 @@ def test_groups_by_length_hold_what_the_budget_allows(lengths: list[int], budget
     assert all(len(group) * max(lengths[i] for i in group) <= budget for group in groups)
 
 
-def test_a_batch_is_padded_to_its_longest_window() -> None:
+def test_a_batch_is_as_wide_as_asked() -> None:
     ids = np.array([7, 8, 9])
     pieces = Pieces(ids, ids, ids[:, None], ids, ids, np.array([[0, 3]]))
-    windows = [Window(0, 3, ((0, 3, 0),)), Window(1, 2, ((1, 2, 0),))]
-    batch = make_batch([(pieces, window) for window in windows], Special(first=2, last=3, pad=1))
-    assert batch.input_ids.tolist() == [[2, 7, 8, 9, 3], [2, 8, 3, 1, 1]]
-    assert batch.attention_mask.tolist() == [[1] * 5, [1, 1, 1, 0, 0]]
-    assert batch.sentence_mask[:, 0].tolist() == [[False, True, True, True, False], [False, True, False, False, False]]
+    batch = make_batch([(pieces, Window(0, 3, ((0, 3, 0),)))], Special(first=2, last=3, pad=1), width=8)
+    assert batch.input_ids.tolist() == [[2, 7, 8, 9, 3, 1, 1, 1]]
+    assert batch.attention_mask.tolist() == [[1] * 5 + [0] * 3]
+    assert batch.sentence_mask[0, 0].tolist() == [False, True, True, True, False, False, False, False]
