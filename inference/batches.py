@@ -49,15 +49,17 @@ class BatchSizes:
         tokens: the most tokens of a padded batch, but for a window that is longer.
         call: what a batch costs beside what its tokens cost, in tokens.
         multiple: batches hold a multiple of so many tokens, where they can: a runtime that compiles code for each
-            number of tokens has less to compile.
+            shape has less to compile.
+        slots: and have room for a multiple of so many sentences.
     """
 
     tokens: int
     call: int = 0
     multiple: int = 1
+    slots: int = 1
 
 
-def make_batch(items: Sequence[tuple[Pieces, Window]], special: Special, width: int = 0) -> Batch:
+def make_batch(items: Sequence[tuple[Pieces, Window]], special: Special, width: int = 0, slots: int = 1) -> Batch:
     """Pad windows, each with the pieces it is cut from, into one batch.
 
     Piece `p` of the article stands at token `p - window.start + 1`.
@@ -66,12 +68,13 @@ def make_batch(items: Sequence[tuple[Pieces, Window]], special: Special, width: 
         items: the windows.
         special: ids of the tokens that frame and pad them.
         width: tokens to pad each to; 0 for those of the longest.
+        slots: the number of sentences is padded to a multiple of it.
     """
     tokens = max(width, max(len(window) for _, window in items) + 2)
-    sentences = max(len(window.sentences) for _, window in items)
+    sentences = max(1, *(len(window.sentences) for _, window in items))
     ids = np.full((len(items), tokens), special.pad, dtype=np.int64)
     attention = np.zeros((len(items), tokens), dtype=np.int64)
-    masks = np.zeros((len(items), max(sentences, 1), tokens), dtype=np.bool_)
+    masks = np.zeros((len(items), -(-sentences // slots) * slots, tokens), dtype=np.bool_)
     for row, (pieces, window) in enumerate(items):
         length = len(window)
         ids[row, 0] = special.first

@@ -245,7 +245,7 @@ class Tagger:
         ]
 
     def _compute(self, items: Sequence[tuple[Pieces, Window]], width: int) -> dict[str, NDArray[np.float32]]:
-        return self._runtime(make_batch(items, self._special, width))
+        return self._runtime(make_batch(items, self._special, width, self._runtime.sizes.slots))
 
 
 def _by_window(calls: Sequence[_Call]) -> list[WindowLogits]:

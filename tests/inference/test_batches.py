@@ -71,3 +71,14 @@ def test_a_batch_is_as_wide_as_asked() -> None:
     assert batch.input_ids.tolist() == [[2, 7, 8, 9, 3, 1, 1, 1]]
     assert batch.attention_mask.tolist() == [[1] * 5 + [0] * 3]
     assert batch.sentence_mask[0, 0].tolist() == [False, True, True, True, False, False, False, False]
+
+
+@given(st.integers(0, 9), st.integers(1, 5))
+def test_sentences_have_room_in_multiples(count: int, slots: int) -> None:
+    ids = np.arange(10)
+    pieces = Pieces(ids, ids, ids[:, None], ids, ids, np.array([[0, 10]]))
+    window = Window(0, 10, tuple((i, i + 1, i) for i in range(count)))
+    masks = make_batch([(pieces, window)], Special(first=2, last=3, pad=1), slots=slots).sentence_mask[0]
+    assert len(masks) % slots == 0
+    assert max(count, 1) <= len(masks) < max(count, 1) + slots
+    assert masks.sum(axis=1).tolist() == [1] * count + [0] * (len(masks) - count)
