@@ -47,15 +47,16 @@ class BatchSizes:
 
     Args:
         tokens: the most tokens of a padded batch, but for a window that is longer.
-        call: what a batch costs beside what its tokens cost, in tokens.
-        multiple: batches hold a multiple of so many tokens, where they can: a runtime that compiles code for each
-            shape has less to compile.
-        slots: and have room for a multiple of so many sentences.
+        call: what a batch costs beside what its tokens cost, in tokens. Without a price, windows share a batch only
+            where they are padded to the same width, so that none is read in another way for the company it is in.
+        width: windows are padded to a multiple of so many tokens. A runtime that compiles code for each shape then has
+            less to compile.
+        slots: batches have room for a multiple of so many sentences, likewise.
     """
 
     tokens: int
     call: int = 0
-    multiple: int = 1
+    width: int = 1
     slots: int = 1
 
 
@@ -116,15 +117,14 @@ def plan_batches(lengths: Sequence[int], sizes: BatchSizes, longest: int) -> lis
     Returns:
         Groups of indices, longest items first, each with the width to pad it to.
     """
-    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    widths = [max(length, min(-(-length // sizes.width) * sizes.width, longest)) for length in lengths]
+    order = sorted(range(len(widths)), key=lambda i: -widths[i])
     costs = np.full(len(order) + 1, np.inf)
     costs[0] = 0.0
     begins = np.zeros(len(order) + 1, dtype=np.int64)
     for first, index in enumerate(order):
-        counts = np.arange(1, min(max(1, sizes.tokens // lengths[index]), len(order) - first) + 1)
-        padded = counts * _widths(lengths[index], counts, sizes.multiple, longest)
-        found = costs[first] + sizes.call + padded
-        found[1:][padded[1:] > sizes.tokens] = np.inf
+        counts = np.arange(1, min(max(1, sizes.tokens // widths[index]), len(order) - first) + 1)
+        found = costs[first] + sizes.call + counts * widths[index]
         ends = slice(first + 1, first + 1 + len(counts))
         begins[ends] = np.where(found < costs[ends], first, begins[ends])
         costs[ends] = np.minimum(found, costs[ends])
@@ -132,14 +132,6 @@ def plan_batches(lengths: Sequence[int], sizes: BatchSizes, longest: int) -> lis
     end = len(order)
     while end:
         group = order[begins[end] : end]
-        width = _widths(lengths[group[0]], np.array([len(group)]), sizes.multiple, longest)
-        groups.append((group, int(width[0])))
+        groups.append((group, widths[group[0]]))
         end = int(begins[end])
     return groups[::-1]
-
-
-def _widths(length: int, counts: NDArray[np.int64], multiple: int, longest: int) -> NDArray[np.int64]:
-    """Return the least widths, no less than `length`, of which so many make a multiple."""
-    steps = multiple // np.gcd(multiple, counts)
-    widths: NDArray[np.int64] = np.maximum(length, np.minimum(-(-length // steps) * steps, longest))
-    return widths

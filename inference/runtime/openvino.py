@@ -42,9 +42,8 @@ class OpenVinoRuntime:
             DataError: where the file is no graph.
         """
         self.parallel = threads or _count_cores()
-        # the quickest of many, measured on news: a call costs what some 30 tokens do, and what a thread compiles for a
-        # shape it has not seen as much as 100, which is most of what few articles would take were batches not alike
-        self.sizes = BatchSizes(tokens=384, call=30, multiple=32, slots=4)
+        # a thread compiles code for each shape it has not seen, which takes as long as 100 tokens do; sixteens suit it
+        self.sizes = BatchSizes(tokens=512, width=16, slots=4)
         openvino = _import_openvino()
         settings: dict[str, Any] = {
             # each batch in one thread: two that shared one would wait for each other at every node

@@ -25,13 +25,13 @@ def test_every_item_is_in_one_group_that_holds_it(lengths: list[int], sizes: Bat
     for group, width in groups:
         assert max(lengths[i] for i in group) <= width <= longest
         assert len(group) == 1 or len(group) * width <= sizes.tokens
-        assert width == longest or len(group) * width % sizes.multiple == 0
+        assert width == longest or width % sizes.width == 0
 
 
-@given(LENGTHS, st.integers(60, 400))
-def test_without_a_price_for_calls_nothing_is_padded(lengths: list[int], budget: int) -> None:
-    for group, width in plan_batches(lengths, BatchSizes(budget), 60):
-        assert {lengths[i] for i in group} == {width}
+@given(LENGTHS, st.integers(60, 400), st.integers(1, 16))
+def test_without_a_price_for_calls_the_width_is_an_item_s_own(lengths: list[int], budget: int, step: int) -> None:
+    for group, width in plan_batches(lengths, BatchSizes(budget, width=step), 60):
+        assert {_width(lengths[i], step) for i in group} == {width}
 
 
 @given(st.lists(st.integers(3, 60), min_size=1, max_size=8), SIZES)
@@ -42,13 +42,13 @@ def test_no_other_grouping_costs_less(lengths: list[int], sizes: BatchSizes) -> 
         for cuts in combinations(range(1, len(order)), count):
             bounds = [0, *cuts, len(order)]
             parts = [order[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
-            other = [(list(range(len(part))), _width(part, sizes.multiple)) for part in parts]
+            other = [(list(range(len(part))), _width(part[0], sizes.width)) for part in parts]
             if all(len(group) == 1 or len(group) * width <= sizes.tokens for group, width in other):
                 assert found <= cost(other, sizes)
 
 
-def _width(part: list[int], multiple: int) -> int:
-    return next(width for width in range(part[0], 61) if width == 60 or width * len(part) % multiple == 0)
+def _width(length: int, step: int) -> int:
+    return next(width for width in range(length, 61) if width == 60 or width % step == 0)
 
 
 def test_a_dear_call_makes_few_groups() -> None:

@@ -11,6 +11,7 @@ import pytest
 from rasid.inference.batches import Batch
 from rasid.inference.runtime.graph import FILE
 from rasid.inference.runtime.openvino import OpenVinoRuntime
+from rasid.inference.tagger import Tagger
 from tests.inference.test_export import batch
 
 # In a process of its own, for what the binding prepares in its first call is ready in this one.
@@ -47,6 +48,18 @@ def test_batches_side_by_side_get_what_they_get_alone(exported: Path) -> None:
     for given, found in zip(batches, results, strict=True):
         for name, wanted in alone(given).items():
             np.testing.assert_allclose(found[name], wanted, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_an_article_is_tagged_the_same_in_any_company(exported: Path) -> None:
+    """To the last digit of its scores: alone, in a shard, on a cluster."""
+    line = "انسحبت قوات النظام من مدينة جاسم. قصف الجيش بلدة سرمين ثم عاد الأهالي إلى منازلهم!\n"
+    texts = [line[:cut] + line * (cut % 5) for cut in range(3, len(line), 2)]
+    together = Tagger.from_pretrained(exported, threads=2).tag(texts)
+    tagger = Tagger.from_pretrained(exported, threads=1)
+    assert sum(len(article.mentions) for article in together) > len(texts)
+    for text, found in zip(texts, together, strict=True):
+        (alone,) = tagger.tag([text])
+        assert (alone.mentions, alone.events) == (found.mentions, found.events)
 
 
 def test_a_result_outlives_the_next_batch(exported: Path) -> None:
