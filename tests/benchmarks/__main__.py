@@ -22,7 +22,7 @@ from tests.benchmarks.texts import read_texts
 @click.option(
     "--contender", "contenders", multiple=True, type=click.Choice(ALL_CONTENDERS), help="Of throughput. Default: all."
 )
-@click.option("--articles", default=60, show_default=True, type=click.IntRange(min=1), help="Given to each contender.")
+@click.option("--articles", default=120, show_default=True, type=click.IntRange(min=1), help="Given to each contender.")
 @click.option("--repeats", default=5, show_default=True, type=click.IntRange(min=1), help="Fresh processes a figure.")
 @click.option("--model", help="Model of rasid. Default: the one shipped with it.")
 @click.option(

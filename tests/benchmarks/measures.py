@@ -21,7 +21,7 @@ _MODELS: Final = {"rasid-fast": "fast"}
 _PRECISIONS: Final = {"rasid-int8": "int8", "rasid-fp32": "fp32"}
 _NEEDS_BASE: Final = ("hf-tokens", "hf-texts", "camel")
 _HEAVY: Final = ("torch", "transformers", "datasets")
-# Articles of one length are at least so many words together.
+# Articles of one length are as many words together as the longest alone, but no fewer than these.
 _WORDS_AT_LEAST: Final = 10_000
 # Of `rasid tag`: nothing failed, or some records could not be tagged.
 _GOOD: Final = (0, 3)
@@ -130,19 +130,19 @@ def cold_start(run: Run) -> Answer:
 
 
 def length(run: Run) -> Answer:
-    """Time per word by length of article: the same text, cut into articles of that many words, each tagged alone."""
+    """Time per word by length of article: the same text, cut into articles of that many words."""
+    together = max(_WORDS_AT_LEAST, *run.lengths)
     files: dict[int, Path] = {}
     for words in run.lengths:
         files[words] = run.folder / f"length-{words}.json"
-        files[words].write_text(json.dumps(articles_of(run.texts, words, _WORDS_AT_LEAST)), encoding="utf-8")
+        files[words].write_text(json.dumps(articles_of(run.texts, words, together)), encoding="utf-8")
     found: dict[str, list[Answer]] = {str(words): [] for words in run.lengths}
     for number in range(run.repeats):
         for words, file in files.items():
             answer = ask("length", articles=file, model=run.model, precision=run.precision)
             found[str(words)].append(answer)
-            click.echo(
-                f"round {number + 1}: {words:,} words {answer['seconds'] / answer['words'] * 1e6:,.0f} µs a word"
-            )
+            each = [answer[name] / answer["words"] * 1e6 for name in ("seconds", "alone_seconds")]
+            click.echo(f"round {number + 1}: {words:,} words {each[0]:,.0f} µs a word, {each[1]:,.0f} one by one")
     return {"lengths": found}
 
 

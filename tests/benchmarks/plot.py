@@ -30,7 +30,7 @@ def draw(results: Mapping[str, Section], path: Path) -> bool:
         panels.append(lambda axes: _bars(axes, memory, "peak memory, MB"))
     if "length" in results:
         lengths = {int(words): per_word(answers) for words, answers in results["length"]["lengths"].items()}
-        panels.append(lambda axes: _line(axes, lengths, "words an article", "µs a word"))
+        panels.append(lambda axes: _line(axes, lengths, "words an article", "µs a word in a stream"))
     if "memory" in results:
         records = {int(count): peaks([answer]) for count, answer in results["memory"]["records"].items()}
         panels.append(lambda axes: _line(axes, records, "records of a job", "peak memory, MB"))

@@ -89,9 +89,9 @@ def peaks(answers: Iterable[Section]) -> list[float]:
     return [answer["peak_bytes"] / _MB for answer in answers]
 
 
-def per_word(answers: Iterable[Section]) -> list[float]:
-    """Return microseconds a word."""
-    return [answer["seconds"] / answer["words"] * 1e6 for answer in answers]
+def per_word(answers: Iterable[Section], name: str = "seconds") -> list[float]:
+    """Return microseconds a word, of the seconds by that name."""
+    return [answer[name] / answer["words"] * 1e6 for answer in answers]
 
 
 def as_markdown(results: dict[str, Section]) -> str:
@@ -174,12 +174,19 @@ def _cold_start(section: Section) -> list[str]:
 def _length(section: Section) -> list[str]:
     found = {int(words): answers for words, answers in section["lengths"].items()}
     rows = [
-        (f"{words:,}", spread(per_word(answers), lambda v: f"{v:,.0f}"), spread(peaks(answers), lambda v: f"{v:,.0f}"))
+        (
+            f"{words:,}",
+            *(spread(per_word(answers, name), lambda v: f"{v:,.0f}") for name in ("seconds", "alone_seconds")),
+            spread(peaks(answers), lambda v: f"{v:,.0f}"),
+        )
         for words, answers in found.items()
     ]
-    middles = [median(per_word(answers)) for answers in found.values()]
-    apart = f"The slowest takes {max(middles) / min(middles) - 1:.0%} more time a word than the fastest."
-    return [_table(["words an article", "µs a word", "peak memory, MB"], rows), apart]
+    apart = []
+    for name in ("seconds", "alone_seconds"):
+        middles = [median(per_word(answers, name)) for answers in found.values()]
+        apart.append(f"{max(middles) / min(middles) - 1:.0%}")
+    note = f"The slowest length takes {apart[0]} more time a word than the fastest in a stream, {apart[1]} one by one."
+    return [_table(["words an article", "µs a word in a stream", "one by one", "peak memory, MB"], rows), note]
 
 
 def _memory(section: Section) -> list[str]:
