@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final
@@ -56,7 +57,7 @@ class OpenVinoRuntime:
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": read_metadata(path).get(GROUP, "0"),
         }
         try:
-            compiled = compile_graph(openvino.Core(), path, settings, openvino.__version__)
+            compiled = compile_graph(_core(), path, settings, openvino.__version__)
             requests = [compiled.create_infer_request() for _ in range(self.parallel)]
         except RuntimeError as error:
             message = next((line for line in str(error).splitlines() if line.strip()), "")
@@ -82,6 +83,16 @@ class OpenVinoRuntime:
         finally:
             self._idle.put(request)
         return {head: found[index] for index, head in enumerate(self._heads)}
+
+
+@cache
+def _core() -> Any:  # noqa: ANN401
+    """Return the one core of this process, never let go of.
+
+    A core gives the thread that compiles first a stack for signals of its own and takes it back at its end: of several,
+    the last to go would leave that of another, long gone, and the next Ctrl-C would end the process in a fault.
+    """
+    return _import_openvino().Core()
 
 
 def _import_openvino() -> Any:  # noqa: ANN401 - a package without types

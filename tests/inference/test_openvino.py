@@ -77,3 +77,27 @@ def test_a_result_outlives_the_next_batch(exported: Path) -> None:
 @pytest.mark.parametrize("attempt", range(3))
 def test_first_batches_at_once_do_not_hang(exported: Path, attempt: int) -> None:
     subprocess.run([sys.executable, "-c", FIRST_CALLS, str(exported / FILE)], check=True, timeout=60)
+
+
+# In a process of its own, which it would take down.
+SIGNAL_AFTERWARDS = """
+import os, signal, sys
+from pathlib import Path
+from rasid.inference.tagger import Tagger
+
+signal.signal(signal.SIGINT, lambda *_: print("asked to stop"))
+taggers = [Tagger.from_pretrained(Path(sys.argv[1]), threads=count) for count in (1, 2, 3)]
+for tagger in taggers:
+    tagger.tag(["قصف الجيش بلدة سرمين."])
+del tagger
+while taggers:
+    del taggers[0]
+    os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
+def test_signals_are_answered_when_runtimes_are_gone(exported: Path) -> None:
+    command = [sys.executable, "-c", SIGNAL_AFTERWARDS, str(exported)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.split("\n") == ["asked to stop"] * 3 + [""]
